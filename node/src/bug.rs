@@ -1,0 +1,73 @@
+//! The planted bugs: mistakes that shipped in real systems, switched on by name so that the harness can prove that it
+//! finds them. A node without `--plant` has none of them.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One way to get a replicated log wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// The leader answers reads from its own state without asking a majority whether it still leads (Consul and
+    /// etcd 0.4, 2014). A deposed leader serves stale values.
+    LocalLeaderRead,
+    /// A write is acknowledged as soon as the leader has it in its own log. It is lost when the leader is deposed.
+    AckBeforeCommit,
+    /// The vote is not remembered within a term (camunda #5356): every candidate of a term gets it.
+    DoubleVote,
+    /// The vote is never written to disk (robustmq #2039): a restarted node votes again in the same term.
+    VoteNotPersisted,
+    /// n/2 nodes count as a majority instead of n/2 + 1 (openraft #1802): both halves of a partition go on.
+    MinorityQuorum,
+}
+
+impl Bug {
+    /// Every planted bug, in the order of the catalogue.
+    pub const ALL: [Self; 5] = [
+        Self::LocalLeaderRead,
+        Self::AckBeforeCommit,
+        Self::DoubleVote,
+        Self::VoteNotPersisted,
+        Self::MinorityQuorum,
+    ];
+
+    /// The name used on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LocalLeaderRead => "local-leader-read",
+            Self::AckBeforeCommit => "ack-before-commit",
+            Self::DoubleVote => "double-vote",
+            Self::VoteNotPersisted => "vote-not-persisted",
+            Self::MinorityQuorum => "minority-quorum",
+        }
+    }
+}
+
+impl fmt::Display for Bug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Bug {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|bug| bug.name() == name).ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|bug| bug.name()).collect();
+            format!("unknown bug `{name}`; known are {}", known.join(", "))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_parses_back_and_others_are_refused() {
+        for bug in Bug::ALL {
+            assert_eq!(bug.name().parse(), Ok(bug));
+        }
+        assert!("double-votes".parse::<Bug>().unwrap_err().contains("double-vote"));
+    }
+}

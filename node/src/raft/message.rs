@@ -1,0 +1,61 @@
+//! What nodes say to each other. One-way messages, not calls: any of them may be lost, delayed or repeated.
+
+use serde::{Deserialize, Serialize};
+
+use super::log::Entry;
+use super::{LogIndex, Term};
+
+/// A message between two nodes. Who sent it is known to whoever received it (the transport authenticates it).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The sender's term.
+    pub term: Term,
+    /// What it says.
+    pub body: Body,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    /// A candidate asks for a vote in its term.
+    RequestVote {
+        /// Index of the last entry of the candidate's log.
+        last_index: LogIndex,
+        /// Term of that entry.
+        last_term: Term,
+    },
+    /// The answer to a candidate.
+    RequestVoteReply {
+        /// Whether the sender's vote of this term is the candidate's.
+        granted: bool,
+    },
+    /// The leader replicates entries; without entries it is a heartbeat.
+    AppendEntries {
+        /// Index of the entry just before the new ones.
+        prev_index: LogIndex,
+        /// Term of that entry.
+        prev_term: Term,
+        /// The new entries, in order; possibly none.
+        entries: Vec<Entry>,
+        /// How far the leader's log is committed.
+        commit: LogIndex,
+        /// The leader's round of confirmation; the reply repeats it.
+        round: u64,
+    },
+    /// The receiver's log now matches the leader's up to `match_index`, durably.
+    AppendAccepted {
+        /// The last index known to match.
+        match_index: LogIndex,
+        /// The round of the message that this answers.
+        round: u64,
+    },
+    /// The receiver does not have the entry before the new ones.
+    AppendRejected {
+        /// The `prev_index` that was refused.
+        prev_index: LogIndex,
+        /// From where the leader should try again.
+        retry_from: LogIndex,
+        /// The round of the message that this answers.
+        round: u64,
+    },
+}

@@ -1,0 +1,164 @@
+//! What a node did, one JSON line an event (`docs/formats.md`).
+//!
+//! The checker has its own definition of the same format, so that the judge shares nothing with the judged; a test here
+//! writes every variant with this one and reads it with the other.
+
+use serde::Serialize;
+
+use crate::raft::{LogIndex, NodeId, Term};
+
+/// One line of a trace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// The node that writes.
+    pub node: NodeId,
+    /// How often it has been started, from 1.
+    pub incarnation: u64,
+    /// Position within the incarnation, from 0.
+    pub seq: u64,
+    /// Nanoseconds on the run's clock; for drawing only.
+    pub time: u64,
+    /// What happened, and in which term.
+    #[serde(flatten)]
+    pub record: Record,
+}
+
+/// An event together with the node's term at that moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Record {
+    /// The node's current term.
+    pub term: Term,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What happened. Facts about durable state are written once they are durable, and before anybody is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Start on an empty data directory.
+    Started,
+    /// Start on the state of an earlier incarnation.
+    Restarted {
+        /// The vote remembered for the current term.
+        vote: Option<NodeId>,
+        /// Last index of the log, 0 when empty.
+        last_index: LogIndex,
+        /// Term of the last entry.
+        last_term: Term,
+    },
+    /// It follows.
+    BecameFollower {
+        /// The leader, where known.
+        leader: Option<NodeId>,
+    },
+    /// It asks for votes.
+    BecameCandidate,
+    /// It leads.
+    BecameLeader {
+        /// Last index of the log at that moment.
+        last_index: LogIndex,
+        /// Term of the last entry.
+        last_term: Term,
+    },
+    /// It voted.
+    VoteGranted {
+        /// For whom.
+        candidate: NodeId,
+    },
+    /// It appended an entry.
+    Appended {
+        /// The entry and the log before it.
+        #[serde(flatten)]
+        at: Position,
+    },
+    /// It removed conflicting entries.
+    Truncated {
+        /// The first index that is gone.
+        from: LogIndex,
+    },
+    /// Its commit index advanced.
+    Committed {
+        /// The last committed entry and the log before it.
+        #[serde(flatten)]
+        at: Position,
+    },
+    /// It applied an entry.
+    Applied {
+        /// The entry and the log before it.
+        #[serde(flatten)]
+        at: Position,
+    },
+}
+
+/// An entry together with a hash of the log up to it: equal positions mean equal prefixes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Position {
+    /// Index of the entry.
+    pub index: LogIndex,
+    /// Its term.
+    pub entry_term: Term,
+    /// Chained hash of the log up to and with it.
+    #[serde(serialize_with = "hexadecimal")]
+    pub hash: u64,
+}
+
+fn hexadecimal<S: serde::Serializer>(hash: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{hash:016x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each variant. A new variant without a line here does not compile.
+    fn every_event() -> Vec<Event> {
+        let at = Position { index: LogIndex(4), entry_term: Term(2), hash: 0x9c1f_0a00 };
+        let all = vec![
+            Event::Started,
+            Event::Restarted { vote: Some(NodeId(2)), last_index: LogIndex(4), last_term: Term(2) },
+            Event::BecameFollower { leader: None },
+            Event::BecameCandidate,
+            Event::BecameLeader { last_index: LogIndex(4), last_term: Term(2) },
+            Event::VoteGranted { candidate: NodeId(3) },
+            Event::Appended { at },
+            Event::Truncated { from: LogIndex(3) },
+            Event::Committed { at },
+            Event::Applied { at },
+        ];
+        for event in &all {
+            match event {
+                Event::Started
+                | Event::Restarted { .. }
+                | Event::BecameFollower { .. }
+                | Event::BecameCandidate
+                | Event::BecameLeader { .. }
+                | Event::VoteGranted { .. }
+                | Event::Appended { .. }
+                | Event::Truncated { .. }
+                | Event::Committed { .. }
+                | Event::Applied { .. } => {}
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn the_checker_reads_every_event_that_a_node_writes() {
+        for (seq, event) in every_event().into_iter().enumerate() {
+            let line = Line {
+                node: NodeId(2),
+                incarnation: 3,
+                seq: seq as u64,
+                time: 88,
+                record: Record { term: Term(9), event },
+            };
+            let written = serde_json::to_value(&line).unwrap();
+            let read: checker::trace::Line = serde_json::from_value(written.clone()).unwrap();
+            assert_eq!((read.node.as_str(), read.incarnation, read.term), ("n2", 3, 9));
+            // Nothing is lost: the checker's own writing of the line is the same.
+            assert_eq!(serde_json::to_value(&read).unwrap(), written);
+        }
+    }
+}

@@ -5,6 +5,12 @@
 #![warn(missing_docs)]
 
 pub mod bug;
+pub mod client;
 pub mod kv;
 pub mod raft;
+mod replica;
+pub mod server;
+pub mod storage;
 pub mod trace;
+mod trace_file;
+pub mod transport;

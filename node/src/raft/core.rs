@@ -130,6 +130,11 @@ impl Raft {
         std::mem::take(&mut self.effects)
     }
 
+    /// The node's name.
+    pub fn id(&self) -> NodeId {
+        self.config.id
+    }
+
     /// The current term.
     pub fn term(&self) -> Term {
         self.hard_state.term

@@ -57,7 +57,7 @@ pub struct Effects {
 impl Effects {
     /// Adds the effects of a later step, so that a batch of steps is carried out with one write to disk.
     pub fn extend(&mut self, later: Self) {
-        self.hard_state = later.hard_state.or(self.hard_state.take());
+        self.hard_state = later.hard_state.or(self.hard_state);
         self.log.extend(later.log);
         self.trace.extend(later.trace);
         self.messages.extend(later.messages);

@@ -1,0 +1,226 @@
+//! The shell around the core: a clock, a disk and a network.
+//!
+//! One thread owns Raft, the store and the durable log. It takes inputs in batches, and carries out the effects of a batch in the order
+//! of their fields: one write and one sync for all of them. The network runs beside it on a tokio runtime and talks to it over one
+//! bounded queue.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use quinn::{Connection, Endpoint};
+use tokio::sync::oneshot;
+
+use crate::bug::Bug;
+use crate::client::{Request, Response};
+use crate::raft::{Config, Message, NodeId, Raft};
+use crate::storage::{self, Storage};
+use crate::trace_file::{RunClock, TraceFile};
+use crate::transport::{
+    CLIENT_ALPN, FRAME_BYTES_MAX, Identity, PEER_ALPN, Peers, decode, encode, listening, serve_peer,
+};
+use crate::{replica, transport};
+
+/// Inputs that may wait for the core. Beyond it messages are dropped and requests refused.
+const INPUTS_MAX: usize = 8_192;
+
+/// How a node is started (`docs/formats.md`, node contract).
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The node's name.
+    pub id: NodeId,
+    /// Where to serve; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Where this node reaches each peer.
+    pub peers: BTreeMap<NodeId, SocketAddr>,
+    /// Where clients reach each node, for answers that name the leader.
+    pub advertise: BTreeMap<NodeId, SocketAddr>,
+    /// Durable state.
+    pub data_dir: PathBuf,
+    /// The run's certificates.
+    pub certs: PathBuf,
+    /// Where to write the trace.
+    pub trace: PathBuf,
+    /// How often the node has been started, from 1.
+    pub incarnation: u64,
+    /// Seeds the election time-outs.
+    pub seed: u64,
+    /// The run's zero on the machine's monotonic clock, in nanoseconds.
+    pub epoch: u64,
+    /// When the first election time-out ends, in nanoseconds on the run's clock.
+    pub first_election_at: Option<u64>,
+    /// The planted bug, if any.
+    pub plant: Option<Bug>,
+}
+
+/// Why a node could not start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data directory.
+    #[error("storage: {0}")]
+    Storage(#[from] storage::Error),
+    /// The network.
+    #[error("transport: {0}")]
+    Transport(#[from] transport::Error),
+    /// The trace.
+    #[error("trace {}: {source}", path.display())]
+    Trace {
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot be written.
+        source: std::io::Error,
+    },
+    /// Anything else of the operating system.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// What the network hands to the core's thread.
+pub(crate) enum Incoming {
+    Peer { from: NodeId, message: Message },
+    Client { request: Request, reply: oneshot::Sender<Response> },
+    Shutdown,
+}
+
+/// Runs a node until it is told to end (SIGTERM or SIGINT) or cannot go on. `ready` is called with the bound address once
+/// the node serves.
+pub fn run(options: Options, ready: impl FnOnce(SocketAddr)) -> Result<(), Error> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let _within = runtime.enter();
+    let clock = RunClock::new(options.epoch);
+    let (storage, recovered) = Storage::open(&options.data_dir, options.id)?;
+    let trace = TraceFile::create(&options.trace, options.id, options.incarnation, clock)?;
+    let identity = Arc::new(Identity::load(
+        &options.certs,
+        &options.id.to_string(),
+        options.peers.keys().copied(),
+    )?);
+    let endpoint = listening(options.listen, &identity)?;
+    let peers = Peers::dial(&endpoint, &identity, &options.peers)?;
+    let address = endpoint.local_addr()?;
+
+    let (inputs, queue) = sync_channel(INPUTS_MAX);
+    runtime.spawn(accept(endpoint.clone(), identity, inputs.clone()));
+    runtime.spawn(shutdown_on_signal(inputs));
+    let ticker = replica::Ticker::new(clock, options.first_election_at);
+    let raft = Raft::new(config(&options, &ticker), recovered.hard_state, recovered.entries);
+    let replica =
+        replica::Replica::new(raft, storage, trace, peers, options.advertise, options.plant);
+    ready(address);
+    let ended = drive(replica, ticker, &queue);
+    endpoint.close(0u32.into(), b"node ends");
+    ended
+}
+
+fn config(options: &Options, ticker: &replica::Ticker) -> Config {
+    Config {
+        id: options.id,
+        peers: options.peers.keys().copied().collect(),
+        heartbeat_ticks: replica::HEARTBEAT_TICKS,
+        election_timeout_ticks: replica::ELECTION_TIMEOUT_TICKS,
+        first_election_timeout_ticks: ticker.first_election_ticks(),
+        seed: options.seed,
+        bug: options.plant,
+    }
+}
+
+/// The one loop: inputs in, effects out.
+fn drive(
+    mut replica: replica::Replica,
+    mut ticker: replica::Ticker,
+    queue: &Receiver<Incoming>,
+) -> Result<(), Error> {
+    loop {
+        let first = queue.recv_timeout(ticker.until_next()).ok();
+        let batch = first.into_iter().chain(queue.try_iter().take(replica::BATCH_INPUTS_MAX));
+        for input in batch {
+            match input {
+                Incoming::Peer { from, message } => replica.receive(from, message),
+                Incoming::Client { request, reply } => replica.request(request, reply),
+                Incoming::Shutdown => return Ok(()),
+            }
+        }
+        if ticker.is_due() {
+            replica.tick();
+        }
+        replica.carry_out()?;
+    }
+}
+
+async fn shutdown_on_signal(inputs: SyncSender<Incoming>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::warn!("cannot listen for signals");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    // The queue may be full, and must not be waited for on the runtime.
+    let _ = tokio::task::spawn_blocking(move || inputs.send(Incoming::Shutdown)).await;
+}
+
+async fn accept(endpoint: Endpoint, identity: Arc<Identity>, inputs: SyncSender<Incoming>) {
+    while let Some(incoming) = endpoint.accept().await {
+        let (identity, inputs) = (identity.clone(), inputs.clone());
+        tokio::spawn(async move {
+            match incoming.await {
+                Ok(connection) => serve(connection, identity, inputs).await,
+                // Not of this run, or cut in the middle of the handshake.
+                Err(error) => tracing::info!(%error, "refused a connection"),
+            }
+        });
+    }
+}
+
+async fn serve(connection: Connection, identity: Arc<Identity>, inputs: SyncSender<Incoming>) {
+    match protocol(&connection).as_deref() {
+        Some(PEER_ALPN) => {
+            let deliver = move |from, message| {
+                let _ = inputs.try_send(Incoming::Peer { from, message });
+            };
+            serve_peer(connection, identity, deliver).await;
+        }
+        Some(CLIENT_ALPN) => serve_client(connection, inputs).await,
+        _ => connection.close(1u32.into(), b"unknown protocol"),
+    }
+}
+
+fn protocol(connection: &Connection) -> Option<Vec<u8>> {
+    let data =
+        connection.handshake_data()?.downcast::<quinn::crypto::rustls::HandshakeData>().ok()?;
+    data.protocol
+}
+
+async fn serve_client(connection: Connection, inputs: SyncSender<Incoming>) {
+    while let Ok((mut send, mut receive)) = connection.accept_bi().await {
+        let inputs = inputs.clone();
+        tokio::spawn(async move {
+            let Ok(bytes) = receive.read_to_end(FRAME_BYTES_MAX).await else { return };
+            let response = match decode(&bytes) {
+                Ok(request) => ask(request, &inputs).await,
+                Err(error) => Some(Response::Refused { reason: error.to_string() }),
+            };
+            // Without an answer the stream is reset, and the client knows that it knows nothing.
+            if let Some(response) = response
+                && send.write_all(&encode(&response)).await.is_ok()
+            {
+                let _ = send.finish();
+            }
+        });
+    }
+}
+
+async fn ask(request: Request, inputs: &SyncSender<Incoming>) -> Option<Response> {
+    let (reply, answer) = oneshot::channel();
+    match inputs.try_send(Incoming::Client { request, reply }) {
+        Ok(()) => answer.await.ok(),
+        Err(_) => Some(Response::Refused { reason: "overloaded".into() }),
+    }
+}

@@ -1,0 +1,172 @@
+//! QUIC endpoints with settings for links that are cut and healed.
+//!
+//! With the library's defaults a link can stay silent for up to half the length of a cut after it is healed: the first
+//! heartbeats fill the congestion window, and then only probes go out, at doubling intervals. So the window is fixed, and a connection on
+//! which nothing comes back is dropped and dialled anew (`peers.rs`).
+
+use std::any::Any;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use quinn::congestion::{Controller, ControllerFactory};
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn::{ClientConfig, Endpoint, EndpointConfig, ServerConfig, TransportConfig, VarInt};
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use rustls::server::WebPkiClientVerifier;
+
+use super::{Error, Identity};
+
+/// The protocol between nodes.
+pub const PEER_ALPN: &[u8] = b"faultline-raft/1";
+/// The protocol between clients and nodes.
+pub const CLIENT_ALPN: &[u8] = b"faultline-kv/1";
+
+/// A dial is given up after this. Long enough for a handshake over a link with 300 ms each way; short enough
+/// that the attempt which a heal interrupts does not keep us waiting.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(800);
+/// A guess of the round trip before the first measurement: it sets the pace of the first retransmissions.
+const INITIAL_RTT: Duration = Duration::from_millis(20);
+/// A connection without a sign of life for so long is lost. Bounds how long a client waits on a dead node's connection.
+const IDLE_TIMEOUT_MS: u32 = 3_000;
+/// A sign of life at least so often, so that silence means something.
+const KEEP_ALIVE: Duration = Duration::from_millis(200);
+/// Bytes in flight. More than a cut of any length can fill with Raft's bounded outboxes.
+const WINDOW_BYTES: u64 = 4 * 1024 * 1024;
+const STREAMS_MAX: u32 = 4_096;
+
+/// Why a node could not be reached. Nothing was asked of it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The dial could not even be begun.
+    #[error("cannot dial: {0}")]
+    Dial(#[from] quinn::ConnectError),
+    /// The handshake failed.
+    #[error("handshake failed: {0}")]
+    Handshake(#[from] quinn::ConnectionError),
+    /// Nobody answered in time.
+    #[error("no answer within {} ms", CONNECT_TIMEOUT.as_millis())]
+    TimedOut,
+}
+
+/// An endpoint that accepts peers and clients of the run, and can dial.
+pub fn listening(address: SocketAddr, identity: &Identity) -> Result<Endpoint, Error> {
+    let server = server_config(identity)?;
+    endpoint(address, Some(server))
+}
+
+/// An endpoint that only dials.
+pub fn dialing() -> Result<Endpoint, Error> {
+    endpoint(SocketAddr::from(([127, 0, 0, 1], 0)), None)
+}
+
+/// Dials the node that calls itself `name`.
+pub async fn connect(
+    endpoint: &Endpoint,
+    config: ClientConfig,
+    address: SocketAddr,
+    name: &str,
+) -> Result<quinn::Connection, ConnectError> {
+    let connecting = endpoint.connect_with(config, address, name)?;
+    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(connection) => Ok(connection?),
+        Err(_) => Err(ConnectError::TimedOut),
+    }
+}
+
+fn endpoint(address: SocketAddr, server: Option<ServerConfig>) -> Result<Endpoint, Error> {
+    let socket_error = |source| Error::Socket { address, source };
+    let socket = std::net::UdpSocket::bind(address).map_err(socket_error)?;
+    let runtime = Arc::new(quinn::TokioRuntime);
+    Endpoint::new(EndpointConfig::default(), server, socket, runtime).map_err(socket_error)
+}
+
+fn server_config(identity: &Identity) -> Result<ServerConfig, Error> {
+    let provider = provider();
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(roots(identity)?.into(), provider.clone())
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![identity.certificate.clone()], identity.key.clone_key())?;
+    tls.alpn_protocols = vec![PEER_ALPN.to_vec(), CLIENT_ALPN.to_vec()];
+    let crypto = QuicServerConfig::try_from(tls)
+        .map_err(|error| rustls::Error::General(error.to_string()))?;
+    let mut config = ServerConfig::with_crypto(Arc::new(crypto));
+    config.transport_config(transport_config());
+    config.migration(false); // Each link has one address; a datagram from elsewhere is a mistake.
+    Ok(config)
+}
+
+/// How to dial a node of the run, as a peer or as a client.
+pub(crate) fn client_config(identity: &Identity, alpn: &[u8]) -> Result<ClientConfig, Error> {
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(roots(identity)?)
+        .with_client_auth_cert(vec![identity.certificate.clone()], identity.key.clone_key())?;
+    tls.alpn_protocols = vec![alpn.to_vec()];
+    let crypto = QuicClientConfig::try_from(tls)
+        .map_err(|error| rustls::Error::General(error.to_string()))?;
+    let mut config = ClientConfig::new(Arc::new(crypto));
+    config.transport_config(transport_config());
+    Ok(config)
+}
+
+/// Always named: with a second provider in the build, the default would be a panic at run time.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn roots(identity: &Identity) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add(identity.authority.clone())?;
+    Ok(roots)
+}
+
+fn transport_config() -> Arc<TransportConfig> {
+    let mut config = TransportConfig::default();
+    config
+        .initial_rtt(INITIAL_RTT)
+        .max_idle_timeout(Some(VarInt::from_u32(IDLE_TIMEOUT_MS).into()))
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .max_concurrent_bidi_streams(STREAMS_MAX.into())
+        .max_concurrent_uni_streams(STREAMS_MAX.into())
+        .congestion_controller_factory(Arc::new(FixedWindow));
+    Arc::new(config)
+}
+
+/// No congestion control: a test cluster's links lose packets because we drop them, and slowing down would turn
+/// a little loss into an outage of the transport.
+#[derive(Clone, Debug)]
+struct FixedWindow;
+
+impl ControllerFactory for FixedWindow {
+    fn build(self: Arc<Self>, _now: Instant, _mtu: u16) -> Box<dyn Controller> {
+        Box::new(Self)
+    }
+}
+
+impl Controller for FixedWindow {
+    fn on_congestion_event(&mut self, _: Instant, _: Instant, _: bool, _: u64) {}
+
+    fn on_mtu_update(&mut self, _: u16) {}
+
+    fn window(&self) -> u64 {
+        WINDOW_BYTES
+    }
+
+    fn clone_box(&self) -> Box<dyn Controller> {
+        Box::new(self.clone())
+    }
+
+    fn initial_window(&self) -> u64 {
+        WINDOW_BYTES
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}

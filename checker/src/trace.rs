@@ -3,7 +3,11 @@
 //! Properties over traces need no order across nodes: each line carries the node's own sequence number and term. The
 //! node has its own definition of the same format; a test there holds the two together.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
+
+use crate::history::lines;
 
 /// One line of a trace file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,4 +93,143 @@ pub enum Event {
         /// Chained hash of the log up to and with that entry.
         hash: String,
     },
+}
+
+/// Everything that one incarnation of a node told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    /// The node.
+    pub node: String,
+    /// How often it had been started.
+    pub incarnation: u64,
+    /// Its lines, in order.
+    pub lines: Vec<Line>,
+}
+
+/// Why files are not traces.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The name of a file does not say whose trace it is.
+    #[error("{}: a trace is called <node>.<incarnation>.jsonl", path.display())]
+    Name {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line does not fit.
+    #[error("{}: line {line}: {reason}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Reads all traces of a folder, by node and incarnation. An incomplete last line of a file is left out: its node was killed in the middle of
+/// it.
+pub fn read_dir(dir: &Path) -> Result<Vec<Trace>, Error> {
+    let io = |source| Error::Io { path: dir.to_path_buf(), source };
+    let mut traces = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
+            traces.push(read(&path)?);
+        }
+    }
+    traces.sort_by(|a, b| (&a.node, a.incarnation).cmp(&(&b.node, b.incarnation)));
+    Ok(traces)
+}
+
+fn read(path: &Path) -> Result<Trace, Error> {
+    let (node, incarnation) = name(path).ok_or_else(|| Error::Name { path: path.to_path_buf() })?;
+    let bytes =
+        std::fs::read(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
+    let mut trace = Trace { node, incarnation, lines: Vec::new() };
+    for (line, text, complete) in lines(&bytes) {
+        let wrong = |reason| Error::Line { path: path.to_path_buf(), line, reason };
+        match serde_json::from_slice::<Line>(text) {
+            Ok(parsed) => {
+                fits(&trace, &parsed).map_err(wrong)?;
+                trace.lines.push(parsed);
+            }
+            Err(_) if !complete => {}
+            Err(error) => return Err(wrong(crate::history::reason(&error))),
+        }
+    }
+    Ok(trace)
+}
+
+fn name(path: &Path) -> Option<(String, u64)> {
+    let (node, incarnation) = path.file_stem()?.to_str()?.rsplit_once('.')?;
+    Some((node.to_string(), incarnation.parse().ok()?))
+}
+
+fn fits(trace: &Trace, line: &Line) -> Result<(), String> {
+    if (&line.node, line.incarnation) != (&trace.node, trace.incarnation) {
+        return Err(format!("written by {}.{}, not by this node", line.node, line.incarnation));
+    }
+    let expected = trace.lines.len() as u64;
+    if line.seq != expected {
+        return Err(format!(
+            "sequence number {} where {expected} is due: lines are missing",
+            line.seq
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(node: &str, incarnation: u64, seq: u64) -> String {
+        let line = Line {
+            node: node.into(),
+            incarnation,
+            seq,
+            time: 0,
+            term: 1,
+            event: Event::BecameCandidate,
+        };
+        serde_json::to_string(&line).unwrap() + "\n"
+    }
+
+    fn check(name: &str, text: &str, expected: Result<usize, &str>) {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(name), text).unwrap();
+        match (read_dir(dir.path()), expected) {
+            (Ok(traces), Ok(count)) => assert_eq!(traces[0].lines.len(), count, "{text}"),
+            (Err(error), Err(words)) => {
+                assert!(error.to_string().contains(words), "{error}");
+            }
+            (result, _) => panic!("{text}: {result:?}"),
+        }
+    }
+
+    #[test]
+    fn traces_are_read_and_what_does_not_fit_is_refused() {
+        let two = line("n1", 1, 0) + &line("n1", 1, 1);
+        check("n1.1.jsonl", &two, Ok(2));
+        check("n1.1.jsonl", &two[..two.len() - 5], Ok(1));
+        check("n1.1.jsonl", "", Ok(0));
+        check(
+            "n1.1.jsonl",
+            &(line("n1", 1, 0) + &line("n1", 1, 2)),
+            Err("line 2: sequence number 2 where 1"),
+        );
+        check("n1.1.jsonl", &line("n2", 1, 0), Err("line 1: written by n2.1"));
+        check("n1.2.jsonl", &line("n1", 1, 0), Err("written by n1.1"));
+        check("n1.1.jsonl", &("{\n".to_string() + &two), Err("line 1"));
+        check("n1.jsonl", &two, Err("<node>.<incarnation>.jsonl"));
+    }
 }

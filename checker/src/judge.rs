@@ -1,0 +1,183 @@
+//! Judging a recording: all checks that it calls for, merged into one judgement.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::history::{self, History, Operation};
+use crate::linearizability;
+pub use crate::linearizability::Limits;
+use crate::models::Model;
+use crate::properties::{
+    election_safety, faults_effective, final_reads, nodes_alive, operations, recovery,
+    run_complete, split_votes,
+};
+use crate::trace::{self, Trace};
+use crate::verdict::{CheckReport, Judgement, Verdict};
+
+/// What a run asks of the checker: the object `judge` of `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JudgePlan {
+    /// What the objects are, by name.
+    pub model: String,
+    /// The checks that the workload names.
+    pub checks: Vec<String>,
+    /// The keys that are read back after the heal.
+    #[serde(default)]
+    pub keys: Vec<String>,
+    /// What must have happened.
+    #[serde(default)]
+    pub expect: Expectations,
+}
+
+/// What must have happened for a run to prove anything.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectations {
+    /// How many operations of which kind must have succeeded.
+    #[serde(default)]
+    pub ok: BTreeMap<String, u64>,
+    /// How soon after the heal the system must serve again, in nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovers_within: Option<u64>,
+    /// How many terms must have had several candidates and no leader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_votes: Option<u64>,
+}
+
+/// Why a recording cannot be judged at all. All of it is malformed input.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The history.
+    #[error(transparent)]
+    History(#[from] history::Error),
+    /// A trace.
+    #[error(transparent)]
+    Trace(#[from] trace::Error),
+    /// The description of the run.
+    #[error("{}: {reason}", path.display())]
+    Run {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An operation that the model does not have.
+    #[error("{}: {reason}", path.display())]
+    Operation {
+        /// The history.
+        path: PathBuf,
+        /// Which operation, and what to do.
+        reason: String,
+    },
+}
+
+/// Judges a run directory.
+pub fn judge_run(dir: &Path, limits: &Limits) -> Result<Judgement, Error> {
+    let plan = read_plan(&dir.join("run.json"))?;
+    let path = dir.join("history.jsonl");
+    let history = History::read(&path)?;
+    let model =
+        plan.model.parse().map_err(|reason| Error::Run { path: dir.join("run.json"), reason })?;
+    must_fit(&history, model, &path)?;
+    let traces = read_traces(&dir.join("trace"))?;
+    let mut checks = Vec::new();
+    for name in &plan.checks {
+        checks.push(match name.as_str() {
+            linearizability::NAME => linearizability::check(&history, limits),
+            election_safety::NAME => election_safety::check(&traces),
+            other => unknown_check(other),
+        });
+    }
+    checks.push(nodes_alive::check(&history));
+    if let Some(within) = plan.expect.recovers_within {
+        checks.push(recovery::check(&history, Duration::from_nanos(within)));
+    }
+    checks.push(faults_effective::check(&history));
+    checks.push(operations::check(&history, &plan.expect.ok));
+    checks.push(final_reads::check(&history, &plan.keys));
+    if let Some(expected) = plan.expect.split_votes {
+        checks.push(split_votes::check(&traces, expected));
+    }
+    checks.push(run_complete::check(&history));
+    Ok(judgement(&history, checks))
+}
+
+/// Judges a bare history. Without a model, guesses it from the operations; returns the model that was used.
+pub fn judge_history(
+    path: &Path,
+    model: Option<Model>,
+    limits: &Limits,
+) -> Result<(Model, Judgement), Error> {
+    let history = History::read(path)?;
+    let cas = history.operations.iter().any(|operation| operation.f == "cas");
+    let model = model.unwrap_or(if cas { Model::CasRegister } else { Model::Register });
+    must_fit(&history, model, path)?;
+    let checks = vec![
+        linearizability::check(&history, limits),
+        operations::check(&history, &BTreeMap::new()),
+    ];
+    Ok((model, judgement(&history, checks)))
+}
+
+fn judgement(history: &History, checks: Vec<CheckReport>) -> Judgement {
+    let verdicts = checks.iter().map(|check| check.verdict);
+    Judgement {
+        verdict: verdicts.fold(Verdict::Valid, Verdict::merge),
+        faults: faults_effective::faults(history),
+        operations: history.counts(),
+        checks,
+    }
+}
+
+/// A check of another version. What is not judged is not passed.
+fn unknown_check(name: &str) -> CheckReport {
+    let detail = "this version of faultline does not know this check".into();
+    CheckReport { name: name.into(), verdict: Verdict::Unknown, detail, violations: vec![] }
+}
+
+fn read_plan(path: &Path) -> Result<JudgePlan, Error> {
+    #[derive(Deserialize)]
+    struct Run {
+        judge: JudgePlan,
+    }
+    let wrong = |reason| Error::Run { path: path.to_path_buf(), reason };
+    let text = std::fs::read(path).map_err(|error| {
+        wrong(format!("cannot be read: {error} (a run directory has a run.json; a bare history is given as a file)"))
+    })?;
+    let run: Run = serde_json::from_slice(&text)
+        .map_err(|error| wrong(format!("not the description of a run: {error}")))?;
+    Ok(run.judge)
+}
+
+/// Without traces, what rests on them is undecided.
+fn read_traces(dir: &Path) -> Result<Vec<Trace>, Error> {
+    if dir.is_dir() { Ok(trace::read_dir(dir)?) } else { Ok(Vec::new()) }
+}
+
+/// Every operation must be one that the model has, with arguments of the right shape.
+fn must_fit(history: &History, model: Model, path: &Path) -> Result<(), Error> {
+    let wrong = |operation: &Operation, reason: String| Error::Operation {
+        path: path.to_path_buf(),
+        reason: format!("line {}: {reason}", operation.invoked + 1),
+    };
+    for operation in &history.operations {
+        let f = operation.f.as_str();
+        if !model.has(f) {
+            let known: Vec<_> =
+                Model::ALL.iter().filter(|model| model.has(f)).map(|m| m.name()).collect();
+            let hint = match known.as_slice() {
+                [] => "no model of this version has it".to_string(),
+                known => format!("try --model {}", known.join(" or ")),
+            };
+            return Err(wrong(operation, format!("a {model} has no operation `{f}`; {hint}")));
+        }
+        if f == "cas" && operation.argument.as_array().is_none_or(|pair| pair.len() != 2) {
+            return Err(wrong(operation, "a cas carries its value as [old, new]".into()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! Recovery: after the heal the system serves again within the time that the workload allows.
+
+use std::time::Duration;
+
+use super::{invalid, report};
+use crate::history::{History, Outcome};
+use crate::verdict::{CheckReport, Verdict, Violation};
+
+/// Name of the check.
+pub const NAME: &str = "recovery";
+
+/// Whether an operation that began after the heal succeeded within the limit.
+pub fn check(history: &History, within: Duration) -> CheckReport {
+    let Some(heal) = history.phase("heal").map(|event| event.time) else {
+        return report(NAME, Verdict::Unknown, "the run ended before its heal");
+    };
+    let ok = history.operations.iter().filter(|operation| operation.outcome == Outcome::Ok);
+    let ends =
+        ok.filter(|operation| operation.invoked_time >= heal).filter_map(|o| o.completed_time);
+    let first = ends.min().map(|end| Duration::from_nanos(end - heal));
+    let limit = within.as_secs_f64();
+    match first {
+        Some(first) if first <= within => report(
+            NAME,
+            Verdict::Valid,
+            format!("served again {:.3} s after the heal", first.as_secs_f64()),
+        ),
+        None if interrupted(history) => {
+            report(NAME, Verdict::Unknown, "interrupted before the system had served again")
+        }
+        first => {
+            let seen = first.map_or_else(
+                || "never served again".to_string(),
+                |first| format!("served again only after {:.3} s", first.as_secs_f64()),
+            );
+            let summary = format!("after the heal the system {seen}; {limit} s were allowed");
+            let violation = Violation {
+                summary: summary.clone(),
+                time: Some(heal),
+                key: None,
+                explanation: vec![
+                    "Every fault was healed, and no client got an ok in time.".into(),
+                ],
+                operations: vec![],
+            };
+            invalid(NAME, summary, vec![violation])
+        }
+    }
+}
+
+fn interrupted(history: &History) -> bool {
+    history.phase("end").is_none_or(|end| end.value["interrupted"] == true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::faults_effective::tests::nemesis;
+    use super::*;
+    use crate::history::Operation;
+
+    fn history(end_ms: u64) -> History {
+        let mut heal = nemesis("phase", r#"{"phase":"heal"}"#);
+        heal.time = 1_000_000_000;
+        let operation = Operation {
+            process: 0,
+            node: None,
+            f: "read".into(),
+            key: None,
+            argument: serde_json::Value::Null,
+            result: serde_json::Value::Null,
+            outcome: Outcome::Ok,
+            error: None,
+            invoked: 0,
+            completed: Some(1),
+            invoked_time: heal.time,
+            completed_time: Some(heal.time + end_ms * 1_000_000),
+        };
+        let end = nemesis("phase", r#"{"phase":"end","interrupted":false}"#);
+        History { operations: vec![operation], nemesis: vec![heal, end], events: 0 }
+    }
+
+    #[test]
+    fn late_or_never_is_a_violation() {
+        let within = Duration::from_secs(2);
+        assert_eq!(check(&history(1_999), within).verdict, Verdict::Valid);
+        assert_eq!(check(&history(2_001), within).verdict, Verdict::Invalid);
+        let mut never = history(1);
+        never.operations.clear();
+        assert_eq!(check(&never, within).verdict, Verdict::Invalid);
+        never.nemesis.pop();
+        assert_eq!(check(&never, within).verdict, Verdict::Unknown);
+        assert_eq!(check(&History::default(), within).verdict, Verdict::Unknown);
+    }
+}

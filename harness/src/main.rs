@@ -1,1 +1,21 @@
-fn main() {}
+//! Faultline: fault injection for replicated systems, with verdicts that can be checked.
+//!
+//! `faultline run` starts a cluster of real processes, breaks it on purpose, records what clients saw, and judges the recording.
+//! See `docs/ARCHITECTURE.md`.
+
+mod cli;
+mod clients;
+mod cluster;
+mod faults;
+mod links;
+mod observer;
+mod plan;
+mod recorder;
+mod report;
+mod run;
+mod run_directory;
+mod workload;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,54 @@
+//! The command line: one file a subcommand.
+
+mod check;
+mod guard;
+mod node;
+mod run;
+
+use std::process::ExitCode as ProcessExitCode;
+
+use checker::verdict::ExitCode;
+use clap::{Parser, Subcommand};
+
+/// Fault injection for replicated systems: run a workload against real processes, break the cluster on purpose, and prove from the
+/// recording whether it kept its promises.
+#[derive(Debug, Parser)]
+#[command(name = "faultline", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 valid, 1 a violation, 2 bad usage or malformed input, 3 undecided or nothing proved, \
+4 the run itself failed";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run workloads against a cluster, inject their faults, and judge what clients saw
+    Run(run::RunArguments),
+    /// Judge a recording: a run directory or a bare history file
+    Check(check::CheckArguments),
+    /// Be a node of the reference system (started by `run`)
+    Node(node::NodeArguments),
+    /// Become a program that ends when its parent does (used by `run`)
+    #[command(hide = true)]
+    Guard(guard::GuardArguments),
+}
+
+/// Runs the command of the command line.
+pub(crate) fn main() -> ProcessExitCode {
+    // Usage errors end here, with clap's message and code 2.
+    let code = match Cli::parse().command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Node(arguments) => node::node(arguments),
+        Command::Guard(arguments) => guard::guard(arguments),
+    };
+    ProcessExitCode::from(code as u8)
+}
+
+/// Prints an error with its causes, without a stack trace, and gives the code.
+fn fail(code: ExitCode, error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("faultline: {error:#}");
+    code
+}

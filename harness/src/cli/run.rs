@@ -1,0 +1,226 @@
+//! `faultline run FILE…`
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use checker::verdict::{ExitCode, Judgement, Verdict};
+use clap::Args;
+use node::bug::Bug;
+use tokio_util::sync::CancellationToken;
+
+use crate::run::{Finished, Options};
+use crate::workload::Workload;
+use crate::{report, run, workload};
+
+/// Arguments of a run.
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// Workload files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Seed of everything random; without it a fresh one is drawn and printed
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Run each workload with N seeds in a row
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    repeat: u64,
+    /// Where run directories go
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    out: PathBuf,
+    /// Make every node behave wrongly in this one way: local-leader-read, ack-before-commit, double-vote, vote-not-persisted,
+    /// minority-quorum
+    #[arg(long, value_name = "BUG")]
+    plant: Option<Bug>,
+    /// Another binary that keeps to the node contract (docs/formats.md)
+    #[arg(long, value_name = "PATH")]
+    node_bin: Option<PathBuf>,
+    #[command(flatten)]
+    limits: super::check::LimitArguments,
+}
+
+pub(super) fn run(arguments: RunArguments) -> ExitCode {
+    // Whatever is wrong with the request is found before anything runs.
+    let workloads = match load(&arguments.files) {
+        Ok(workloads) => workloads,
+        Err(code) => return code,
+    };
+    let binary = match binary(arguments.node_bin.as_deref()) {
+        Ok(binary) => binary,
+        Err(error) => return super::fail(ExitCode::Usage, &error),
+    };
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return super::fail(ExitCode::RunFailed, &error),
+        };
+    runtime.block_on(run_all(&arguments, &workloads, &binary))
+}
+
+fn load(files: &[PathBuf]) -> Result<Vec<(PathBuf, Workload)>, ExitCode> {
+    let mut workloads = Vec::new();
+    let mut failed = false;
+    for file in files {
+        match workload::load(file) {
+            Ok(workload) => workloads.push((file.clone(), workload)),
+            Err(diagnostics) => {
+                eprintln!("{diagnostics}");
+                failed = true;
+            }
+        }
+    }
+    if failed { Err(ExitCode::Usage) } else { Ok(workloads) }
+}
+
+fn binary(given: Option<&Path>) -> Result<PathBuf, String> {
+    let Some(path) = given else {
+        return std::env::current_exe()
+            .map_err(|error| format!("cannot find our own binary: {error}"));
+    };
+    let found = std::fs::canonicalize(path)
+        .map_err(|error| format!("--node-bin {}: {error}", path.display()))?;
+    let access = rustix::fs::access(&found, rustix::fs::Access::EXEC_OK);
+    if !found.is_file() || access.is_err() {
+        return Err(format!("--node-bin {}: not an executable file", path.display()));
+    }
+    Ok(found)
+}
+
+async fn run_all(
+    arguments: &RunArguments,
+    workloads: &[(PathBuf, Workload)],
+    binary: &Path,
+) -> ExitCode {
+    let interrupt = interrupt_on_signals();
+    let mut code = ExitCode::Valid;
+    let mut tally = Tally::default();
+    for (file, workload) in workloads {
+        let first = arguments.seed.unwrap_or_else(fresh_seed);
+        for seed in (0..arguments.repeat).map(|offset| first.wrapping_add(offset)) {
+            if interrupt.is_cancelled() {
+                return code.merge(ExitCode::Undecided);
+            }
+            let options = arguments.options(file, seed, binary);
+            println!("faultline: {} with seed {seed}", workload.name);
+            let finished = run::run(workload, seed, &options, &interrupt).await;
+            let ended = show(&options, finished, &mut tally);
+            code = code.merge(ended);
+        }
+    }
+    if tally.runs > 1 {
+        println!("{}", tally.summary());
+    }
+    code
+}
+
+impl RunArguments {
+    fn options(&self, file: &Path, seed: u64, binary: &Path) -> Options {
+        Options {
+            out: self.out.clone(),
+            binary: binary.to_path_buf(),
+            plant: self.plant.map(|bug| bug.to_string()),
+            file: file.to_path_buf(),
+            command: self.command(file, seed),
+            limits: self.limits.limits(),
+        }
+    }
+
+    /// The command that runs one seed again.
+    fn command(&self, file: &Path, seed: u64) -> String {
+        let mut command = format!("faultline run {} --seed {seed}", file.display());
+        if let Some(bug) = self.plant {
+            command += &format!(" --plant {bug}");
+        }
+        if let Some(binary) = &self.node_bin {
+            command += &format!(" --node-bin {}", binary.display());
+        }
+        command
+    }
+}
+
+fn show(options: &Options, finished: anyhow::Result<Finished>, tally: &mut Tally) -> ExitCode {
+    match finished {
+        Ok(Finished { directory, info, judgement }) => {
+            print!("{}", report::terminal(Some(&info), Some(directory.path()), &judgement));
+            tally.add(&judgement);
+            judgement.verdict.into()
+        }
+        Err(error) => {
+            tally.runs += 1;
+            eprintln!("faultline: {error:#}");
+            eprintln!("faultline: the run failed; again with: {}", options.command);
+            ExitCode::RunFailed
+        }
+    }
+}
+
+/// The sum of several runs.
+#[derive(Debug, Default)]
+struct Tally {
+    runs: u64,
+    verdicts: BTreeMap<Verdict, u64>,
+    /// How many runs each check convicted.
+    convicted_by: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    fn add(&mut self, judgement: &Judgement) {
+        self.runs += 1;
+        *self.verdicts.entry(judgement.verdict).or_default() += 1;
+        for check in judgement.checks.iter().filter(|check| check.verdict == Verdict::Invalid) {
+            *self.convicted_by.entry(check.name.clone()).or_default() += 1;
+        }
+    }
+
+    fn summary(&self) -> String {
+        let count = |verdict| self.verdicts.get(&verdict).copied().unwrap_or(0);
+        let (valid, unknown, invalid) =
+            (count(Verdict::Valid), count(Verdict::Unknown), count(Verdict::Invalid));
+        let failed = self.runs - valid - unknown - invalid;
+        let mut summary = format!(
+            "{} runs: {valid} valid, {invalid} with a violation, {unknown} undecided, {failed} failed",
+            self.runs
+        );
+        for (check, runs) in &self.convicted_by {
+            summary += &format!("\n  {check}: violated in {runs} of {} runs", self.runs);
+        }
+        summary
+    }
+}
+
+/// A seed that nobody chose: short enough to be typed again.
+fn fresh_seed() -> u64 {
+    let random = std::hash::RandomState::new().build_hasher().finish();
+    random % 1_000_000_000
+}
+
+/// The first SIGINT or SIGTERM interrupts: heal, keep the history, judge what there is. The second ends at once; the nodes are bound to our
+/// life by the kernel, so none stays behind.
+fn interrupt_on_signals() -> CancellationToken {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupt = CancellationToken::new();
+    let token = interrupt.clone();
+    tokio::spawn(async move {
+        let (Ok(mut terminate), Ok(mut interrupted)) =
+            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            return;
+        };
+        for last in [false, true] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupted.recv() => {}
+            }
+            if last {
+                eprintln!("faultline: ended at once; nothing was judged");
+                std::process::exit(ExitCode::Undecided as i32);
+            }
+            let again =
+                if std::io::stderr().is_terminal() { " (once more ends at once)" } else { "" };
+            eprintln!("faultline: interrupted: healing, then judging what there is{again}");
+            token.cancel();
+        }
+    });
+    interrupt
+}

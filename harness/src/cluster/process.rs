@@ -1,0 +1,351 @@
+//! One process of a node.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::spawner::Spawner;
+
+/// What a node may print into its log; the rest is counted and thrown away.
+const LOG_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Lines of the log that are shown when a node ends by itself.
+const LAST_LINES: usize = 10;
+/// How long to wait until the kernel shows a stop or a continuation.
+const STATE_POLLS: u32 = 200;
+const STATE_POLL: Duration = Duration::from_millis(5);
+
+/// A node that ended though nobody ended it.
+#[derive(Clone, Debug)]
+pub(crate) struct Exit {
+    pub(crate) node: String,
+    pub(crate) incarnation: u64,
+    pub(crate) pid: u32,
+    pub(crate) status: String,
+    pub(crate) last_lines: Vec<String>,
+}
+
+/// Why a node did not get ready.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error("ended before it was ready ({status}); its log {} ends with:\n{}", log.display(), indent(last_lines))]
+    Ended { status: String, log: PathBuf, last_lines: Vec<String> },
+    #[error("was not ready after {} s; its log {} ends with:\n{}", limit.as_secs(), log.display(), indent(last_lines))]
+    TimedOut { limit: Duration, log: PathBuf, last_lines: Vec<String> },
+}
+
+fn indent(lines: &[String]) -> String {
+    if lines.is_empty() {
+        return "  (nothing)".into();
+    }
+    lines.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// A running process, the leader of a process group of its own. Killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pid: u32,
+    log: PathBuf,
+    /// Set before we end it ourselves, so that the end is not taken for a death.
+    expected: Arc<AtomicBool>,
+    ready: Option<oneshot::Receiver<SocketAddr>>,
+    address: Option<SocketAddr>,
+    status: watch::Receiver<Option<ExitStatus>>,
+}
+
+impl Process {
+    /// Starts `<binary> <arguments>` behind the guard that binds it to our life.
+    pub(super) fn start(
+        spawner: &Spawner,
+        binary: &Path,
+        arguments: Vec<String>,
+        node: &str,
+        incarnation: u64,
+        log: &Path,
+        exits: mpsc::UnboundedSender<Exit>,
+    ) -> anyhow::Result<Self> {
+        let mut command = guarded(binary, arguments)?;
+        let mut child = spawner
+            .spawn(command_io(&mut command))
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let pid = child.id();
+        let (ready_sender, ready) = oneshot::channel();
+        let (status_sender, status) = watch::channel(None);
+        let expected = Arc::new(AtomicBool::new(false));
+        let logging = follow_output(&mut child, log, ready_sender)?;
+        let exit = Exit {
+            node: node.to_string(),
+            incarnation,
+            pid,
+            status: String::new(),
+            last_lines: Vec::new(),
+        };
+        let waiter = Waiter { child, logging, exit, log: log.into(), expected: expected.clone() };
+        std::thread::Builder::new()
+            .name(format!("wait-{node}"))
+            .spawn(move || waiter.wait(&status_sender, &exits))?;
+        let ready = Some(ready);
+        Ok(Self { pid, log: log.into(), expected, ready, address: None, status })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Where the node serves, once it has said so.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address.expect("only ready nodes are asked")
+    }
+
+    /// Waits until the node says that it is ready.
+    pub(super) async fn ready(&mut self, limit: Duration) -> Result<(), StartError> {
+        let ready = self.ready.take().expect("a process gets ready once");
+        let mut status = self.status.clone();
+        tokio::select! {
+            Ok(address) = ready => {
+                self.address = Some(address);
+                Ok(())
+            }
+            Ok(status) = status.wait_for(Option::is_some) => {
+                let status = status.map_or_else(String::new, describe);
+                self.expected.store(true, Ordering::SeqCst); // Reported here, not as a death.
+                Err(StartError::Ended { status, log: self.log.clone(), last_lines: last_lines(&self.log) })
+            }
+            () = tokio::time::sleep(limit) => {
+                Err(StartError::TimedOut { limit, log: self.log.clone(), last_lines: last_lines(&self.log) })
+            }
+        }
+    }
+
+    /// Kills the whole group and waits for the end. Returns how the process ended.
+    pub(super) async fn kill(self) -> String {
+        self.expected.store(true, Ordering::SeqCst);
+        signal_group(self.pid, Signal::KILL);
+        self.ended().await
+    }
+
+    /// Ends the process: SIGTERM, and SIGKILL if that is not enough. A stopped process ignores SIGTERM until it goes on.
+    pub(super) fn stop(self, grace: Duration) -> impl Future<Output = ()> {
+        self.expected.store(true, Ordering::SeqCst);
+        signal_group(self.pid, Signal::TERM);
+        signal_group(self.pid, Signal::CONT);
+        async move {
+            if tokio::time::timeout(grace, self.ended()).await.is_err() {
+                self.kill().await;
+            }
+        }
+    }
+
+    /// Stops the process and waits until the kernel shows it stopped.
+    pub(super) async fn pause(&self) -> anyhow::Result<char> {
+        signal_group(self.pid, Signal::STOP);
+        self.wait_for_state(|state| state == 'T', "stopped").await
+    }
+
+    /// Continues the process and waits until the kernel no longer shows it stopped.
+    pub(super) async fn resume(&self) -> anyhow::Result<char> {
+        signal_group(self.pid, Signal::CONT);
+        self.wait_for_state(|state| state != 'T', "continued").await
+    }
+
+    async fn wait_for_state(&self, wanted: fn(char) -> bool, name: &str) -> anyhow::Result<char> {
+        for _ in 0..STATE_POLLS {
+            match kernel_state(self.pid) {
+                Some(state) if wanted(state) => return Ok(state),
+                Some(_) => tokio::time::sleep(STATE_POLL).await,
+                None => bail!("process {} is gone", self.pid),
+            }
+        }
+        bail!("the kernel does not show process {} {name}", self.pid)
+    }
+
+    async fn ended(&self) -> String {
+        let mut status = self.status.clone();
+        match status.wait_for(Option::is_some).await {
+            Ok(status) => status.map_or_else(String::new, describe),
+            Err(_) => "unknown".into(),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.status.borrow().is_none() {
+            self.expected.store(true, Ordering::SeqCst);
+            signal_group(self.pid, Signal::KILL);
+        }
+    }
+}
+
+/// Sends a signal to a process group that we started. That it may have ended already is not an error.
+pub(crate) fn signal_group(pid: u32, signal: Signal) {
+    if let Some(group) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process_group(group, signal);
+    }
+}
+
+/// `faultline guard --parent PID -- <binary> <arguments>`: see `cli/guard.rs`.
+fn guarded(binary: &Path, arguments: Vec<String>) -> anyhow::Result<Command> {
+    let ourselves = std::env::current_exe().context("cannot find our own binary")?;
+    let mut command = Command::new(ourselves);
+    command.args(["guard", "--parent", &std::process::id().to_string(), "--"]);
+    command.arg(binary).args(arguments);
+    Ok(command)
+}
+
+fn command_io(command: &mut Command) -> Command {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    std::mem::replace(command, Command::new(""))
+}
+
+/// The state letter of `/proc/<pid>/stat`: `R`, `S`, `T`…
+fn kernel_state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program stands in parentheses and may contain anything.
+    stat.rsplit_once(')')?.1.trim_start().chars().next()
+}
+
+fn describe(status: ExitStatus) -> String {
+    match status.signal() {
+        Some(signal) => format!("signal {signal}"),
+        None => status.to_string(),
+    }
+}
+
+/// Follows both outputs of the child into its log. The ready line is taken out of standard output.
+fn follow_output(
+    child: &mut Child,
+    log: &Path,
+    ready: oneshot::Sender<SocketAddr>,
+) -> anyhow::Result<Vec<std::thread::JoinHandle<()>>> {
+    let file =
+        std::fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    let log = Arc::new(std::sync::Mutex::new(CappedLog { file, written: 0 }));
+    let stdout = child.stdout.take().expect("the output is piped");
+    let stderr = child.stderr.take().expect("the errors are piped");
+    let errors_log = log.clone();
+    let errors = std::thread::Builder::new().name("log".into());
+    let output = std::thread::Builder::new().name("log".into());
+    Ok(vec![
+        errors.spawn(move || copy_lines(stderr, &errors_log, |_| false))?,
+        output.spawn(move || {
+            let mut ready = Some(ready);
+            copy_lines(stdout, &log, |line| match (ready_address(line), ready.take()) {
+                (Some(address), Some(ready)) => ready.send(address).is_ok(),
+                (_, unused) => {
+                    ready = unused;
+                    false
+                }
+            });
+        })?,
+    ])
+}
+
+/// Copies lines to the log, but for those that `take` takes. Reads on when the log is full: a full pipe would stop the node.
+fn copy_lines(
+    source: impl Read,
+    log: &std::sync::Mutex<CappedLog>,
+    mut take: impl FnMut(&[u8]) -> bool,
+) {
+    let mut reader = BufReader::new(source);
+    let mut line = Vec::new();
+    // A line is read in pieces of bounded size: a node that never ends its line must not fill our memory.
+    while let Ok(1..) = (&mut reader).take(LINE_BYTES_MAX).read_until(b'\n', &mut line) {
+        if !take(&line) {
+            log.lock().expect("no thread panics while it logs").write(&line);
+        }
+        line.clear();
+    }
+}
+
+const LINE_BYTES_MAX: u64 = 64 * 1024;
+
+#[derive(Debug)]
+struct CappedLog {
+    file: std::fs::File,
+    written: u64,
+}
+
+impl CappedLog {
+    fn write(&mut self, line: &[u8]) {
+        if self.written > LOG_BYTES_MAX {
+            return;
+        }
+        self.written += line.len() as u64;
+        let _ = self.file.write_all(line);
+        if self.written > LOG_BYTES_MAX {
+            let _ = writeln!(self.file, "faultline: the log is full; the rest is not kept");
+        }
+    }
+}
+
+/// The address of `{"ready":{"id":"n2","addr":"127.0.0.1:41234"}}`.
+fn ready_address(line: &[u8]) -> Option<SocketAddr> {
+    let line: serde_json::Value = serde_json::from_slice(line).ok()?;
+    line.get("ready")?.get("addr")?.as_str()?.parse().ok()
+}
+
+fn last_lines(log: &Path) -> Vec<String> {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<_> = text.lines().map(str::to_string).collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].to_vec()
+}
+
+/// Waits for the end of a process, in a thread of its own.
+struct Waiter {
+    child: Child,
+    logging: Vec<std::thread::JoinHandle<()>>,
+    exit: Exit,
+    log: PathBuf,
+    expected: Arc<AtomicBool>,
+}
+
+impl Waiter {
+    fn wait(
+        mut self,
+        status_sender: &watch::Sender<Option<ExitStatus>>,
+        exits: &mpsc::UnboundedSender<Exit>,
+    ) {
+        let Ok(status) = self.child.wait() else { return };
+        // What is left of the group (a node may have children of its own) goes with its leader, and closes the pipes.
+        signal_group(self.exit.pid, Signal::KILL);
+        for thread in self.logging {
+            let _ = thread.join();
+        }
+        if !self.expected.load(Ordering::SeqCst) {
+            self.exit.status = describe(status);
+            self.exit.last_lines = last_lines(&self.log);
+            let _ = exits.send(self.exit);
+        }
+        let _ = status_sender.send(Some(status));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_ready_line_is_the_ready_line() {
+        let address = ready_address(br#"{"ready":{"id":"n2","addr":"127.0.0.1:41234"}}"#);
+        assert_eq!(address, Some(SocketAddr::from(([127, 0, 0, 1], 41_234))));
+        for line in ["", "ready", r#"{"ready":true}"#, r#"{"ready":{"addr":"somewhere"}}"#] {
+            assert_eq!(ready_address(line.as_bytes()), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_kernel_shows_our_own_process() {
+        assert!(kernel_state(std::process::id()).is_some_and(|state| "RS".contains(state)));
+        assert_eq!(kernel_state(u32::MAX), None);
+    }
+}

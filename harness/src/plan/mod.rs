@@ -1,0 +1,15 @@
+//! What will be done: workload and seed give the operations of every client and the fault schedule. Pure.
+//!
+//! What depends on the moment (who leads, who is up) is left open until it is known, and then resolved here as well.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod operations;
+mod random;
+mod resolve;
+mod schedule;
+
+pub(crate) use operations::{OperationKind, OperationStream};
+pub(crate) use random::{Random, stream};
+pub(crate) use resolve::{Cut, Surroundings, Unresolved, packet_links, partition, targets};
+pub(crate) use schedule::{Schedule, Step};

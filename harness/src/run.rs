@@ -1,0 +1,351 @@
+//! One run, phase by phase: prepare, start, settle, drive, heal, final reads, stop, judge.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use checker::judge::{Expectations, JudgePlan, Limits};
+use checker::models::Model;
+use checker::verdict::{Judgement, OutcomeCounts};
+use node::client::Client;
+use node::transport::Authority;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::clients::{Drive, final_reads};
+use crate::cluster::{CLIENTS, Cluster, NodeProgram};
+use crate::faults::Nemesis;
+use crate::links::Network;
+use crate::observer::Observer;
+use crate::plan::Schedule;
+use crate::recorder::{Line, Recorder};
+use crate::report::{Progress, Snapshot};
+use crate::run_directory::{RunDirectory, RunInfo};
+use crate::workload::Workload;
+
+/// How long the cluster may take to elect its first leader, beyond a first time-out that the workload fixes.
+const SETTLE_LIMIT: Duration = Duration::from_secs(15);
+/// How long the clients go on after the heal, waiting for the cluster to serve again, where the workload does not say.
+const RECOVERY_LIMIT: Duration = Duration::from_secs(10);
+const FINAL_READS_LIMIT: Duration = Duration::from_secs(10);
+/// What starting, healing and stopping processes may take on a slow machine.
+const SLACK: Duration = Duration::from_secs(30);
+/// After an interruption we only make sure that the cluster is whole again; whoever asked is waiting.
+const INTERRUPTED_LIMIT: Duration = Duration::from_secs(2);
+/// The certificate under which clients speak to nodes.
+const CLIENT_NAME: &str = "client";
+
+/// How to run, as the command line says.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// Where run directories go.
+    pub(crate) out: PathBuf,
+    /// The binary under test.
+    pub(crate) binary: PathBuf,
+    /// The planted bug, if any.
+    pub(crate) plant: Option<String>,
+    /// The file that the workload was read from.
+    pub(crate) file: PathBuf,
+    /// The command that runs the same again.
+    pub(crate) command: String,
+    pub(crate) limits: Limits,
+}
+
+/// A run that ended in a judgement.
+pub(crate) struct Finished {
+    pub(crate) directory: RunDirectory,
+    pub(crate) info: RunInfo,
+    pub(crate) judgement: Judgement,
+}
+
+/// Runs a workload and judges the recording. An error means that the run itself failed (exit 4).
+pub(crate) async fn run(
+    workload: &Workload,
+    seed: u64,
+    options: &Options,
+    interrupt: &CancellationToken,
+) -> anyhow::Result<Finished> {
+    let directory = RunDirectory::create(&options.out, &workload.name, seed)?;
+    let info = describe(workload, seed, options)?;
+    directory.write_json("run.json", &info)?;
+    let copy = directory.file("workload.yaml");
+    std::fs::copy(&options.file, &copy)
+        .with_context(|| format!("cannot write {}", copy.display()))?;
+    let deadline = deadline(workload);
+    let recorded =
+        tokio::time::timeout(deadline, record(workload, seed, options, &directory, interrupt));
+    let recorded = recorded.await.unwrap_or_else(|_| {
+        Err(anyhow::anyhow!("the run outlived its deadline of {} s", deadline.as_secs()))
+    });
+    // The keys were good for this run only, and must not end up among the artefacts of a build.
+    let _ = std::fs::remove_dir_all(directory.certs());
+    recorded.with_context(|| format!("run {}", directory.path().display()))?;
+
+    let (path, limits) = (directory.path().to_path_buf(), options.limits);
+    let judged = tokio::task::spawn_blocking(move || checker::judge::judge_run(&path, &limits));
+    let judgement = judged.await.context("the checker panicked")??;
+    directory.write_json("verdict.json", &judgement)?;
+    crate::report::write(directory.path(), &info, &judgement)?;
+    Ok(Finished { directory, info, judgement })
+}
+
+fn deadline(workload: &Workload) -> Duration {
+    let first_election = workload.system.first_election_timeout.unwrap_or_default();
+    let recovery = recovery_limit(workload);
+    first_election + SETTLE_LIMIT + workload.duration + recovery + FINAL_READS_LIMIT + SLACK
+}
+
+fn recovery_limit(workload: &Workload) -> Duration {
+    workload.expect.recovers_within.unwrap_or(RECOVERY_LIMIT)
+}
+
+/// Everything between an empty directory and a complete recording.
+async fn record(
+    workload: &Workload,
+    seed: u64,
+    options: &Options,
+    directory: &RunDirectory,
+    interrupt: &CancellationToken,
+) -> anyhow::Result<()> {
+    let schedule = Schedule::new(workload, seed);
+    write_schedule(&directory.file("schedule.jsonl"), &schedule)?;
+    let recorder = Arc::new(Recorder::create(&directory.file("history.jsonl"))?);
+    let mut stage = Stage::set(workload, seed, options, directory, &recorder).await?;
+    let progress = stage.show_progress(workload);
+    let interrupted = stage.play(workload, seed, schedule, interrupt).await;
+    stage.nemesis.cluster.stop_all().await;
+    stage.nemesis.note_deaths();
+    let end = json!({ "phase": "end", "interrupted": interrupted? });
+    recorder.record(Line::nemesis("phase", end));
+    progress.abort();
+    match recorder.failure() {
+        Some(error) => bail!("cannot write the history: {error}"),
+        None => Ok(()),
+    }
+}
+
+fn write_schedule(path: &Path, schedule: &Schedule) -> anyhow::Result<()> {
+    let mut text = String::new();
+    for step in &schedule.steps {
+        text.push_str(&serde_json::to_string(step)?);
+        text.push('\n');
+    }
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The processes, links and clients of a run.
+struct Stage {
+    nemesis: Nemesis,
+    drive: Arc<Drive>,
+    observer: Arc<Observer>,
+    recorder: Arc<Recorder>,
+    names: Vec<String>,
+}
+
+impl Stage {
+    /// Opens the links and starts the nodes.
+    async fn set(
+        workload: &Workload,
+        seed: u64,
+        options: &Options,
+        directory: &RunDirectory,
+        recorder: &Arc<Recorder>,
+    ) -> anyhow::Result<Self> {
+        phase(recorder, "settle");
+        let names = workload.system.node_names();
+        let mut identities = names.clone();
+        identities.push(CLIENT_NAME.to_string());
+        Authority::new()?.write(&directory.certs(), &identities)?;
+        let client = Client::open(&directory.certs(), CLIENT_NAME)?;
+
+        let mut ends = names.clone();
+        ends.push(CLIENTS.to_string());
+        let network = Arc::new(Network::open(&ends, seed).await?);
+        network.set_address(CLIENTS, client.local_addr()?);
+        let first_election = workload.system.first_election_timeout;
+        let program = NodeProgram {
+            binary: options.binary.clone(),
+            seed,
+            epoch: recorder.epoch(),
+            first_election_at: first_election
+                .map(|after| (recorder.now() + after).as_nanos() as u64),
+            plant: options.plant.clone(),
+        };
+        let (exit_sender, exits) = mpsc::unbounded_channel();
+        let mut cluster =
+            Cluster::new(&names, program, directory.clone(), network.clone(), exit_sender)?;
+        cluster.start_all().await?;
+
+        let address = |name: &String| (name.clone(), network.entrance(CLIENTS, name));
+        let addresses: BTreeMap<_, _> = names.iter().map(address).collect();
+        let observer = Arc::new(Observer::start(&client, &addresses, recorder));
+        let drive = Arc::new(Drive {
+            recorder: recorder.clone(),
+            client,
+            addresses,
+            next_process: Arc::new(AtomicU64::new(0)),
+        });
+        let nemesis = Nemesis::new(
+            cluster,
+            network,
+            observer.clone(),
+            recorder.clone(),
+            names.clone(),
+            exits,
+        );
+        Ok(Self { nemesis, drive, observer, recorder: recorder.clone(), names })
+    }
+
+    /// Settle, drive, heal, final reads. Says whether it was interrupted.
+    async fn play(
+        &mut self,
+        workload: &Workload,
+        seed: u64,
+        schedule: Schedule,
+        interrupt: &CancellationToken,
+    ) -> anyhow::Result<bool> {
+        let limit = SETTLE_LIMIT + workload.system.first_election_timeout.unwrap_or_default();
+        let settled = tokio::select! {
+            settled = self.observer.settled(&self.names, limit) => settled,
+            () = interrupt.cancelled() => None,
+        };
+        if settled.is_none() {
+            // Without a leader there is nothing to drive. The recording says so: nothing was proved.
+            return Ok(interrupt.is_cancelled());
+        }
+        phase(&self.recorder, "drive");
+        let stop_clients = CancellationToken::new();
+        let driving = tokio::spawn({
+            let (drive, workload, stop) =
+                (self.drive.clone(), workload.clone(), stop_clients.clone());
+            async move { drive.run(&workload, seed, &stop).await }
+        });
+        let start = Instant::now();
+        self.nemesis.run(schedule, start, start + workload.duration, interrupt).await;
+        self.nemesis.heal_all().await;
+        phase(&self.recorder, "heal");
+        self.recover(workload, interrupt).await;
+        stop_clients.cancel();
+        driving.await.context("a client panicked")?;
+        if !interrupt.is_cancelled() {
+            phase(&self.recorder, "final-reads");
+            let keys = workload.workload.key_names();
+            final_reads(&self.drive, workload, &keys, FINAL_READS_LIMIT).await;
+        }
+        Ok(interrupt.is_cancelled())
+    }
+
+    /// Waits, while the clients go on, until the healed cluster agrees on a leader and has served somebody.
+    async fn recover(&self, workload: &Workload, interrupt: &CancellationToken) {
+        let limit =
+            if interrupt.is_cancelled() { INTERRUPTED_LIMIT } else { recovery_limit(workload) };
+        let deadline = Instant::now() + limit;
+        let served = self.served();
+        let alive = self.nemesis.cluster.running();
+        self.observer.settled(&alive, limit).await;
+        while self.served() == served && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn served(&self) -> u64 {
+        self.recorder.counts().values().map(|counts| counts.ok).sum()
+    }
+
+    /// Shows what is going on until it is aborted.
+    fn show_progress(&self, workload: &Workload) -> tokio::task::JoinHandle<()> {
+        let (recorder, observer) = (self.recorder.clone(), self.observer.clone());
+        let in_force = self.nemesis.in_force.subscribe();
+        let total = workload.duration;
+        tokio::spawn(async move {
+            let mut progress = Progress::new();
+            let mut last = (Duration::ZERO, 0);
+            loop {
+                let faults = in_force.borrow().clone();
+                progress.update(&snapshot(&recorder, &observer, total, faults, &mut last));
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
+        })
+    }
+}
+
+fn phase(recorder: &Recorder, name: &str) {
+    recorder.record(Line::nemesis("phase", json!({ "phase": name })));
+}
+
+fn snapshot(
+    recorder: &Recorder,
+    observer: &Observer,
+    total: Duration,
+    faults: Vec<String>,
+    last: &mut (Duration, u64),
+) -> Snapshot {
+    let elapsed = recorder.now();
+    let counts = recorder.counts();
+    let sum = |of: fn(&OutcomeCounts) -> u64| counts.values().map(of).sum::<u64>();
+    let (ok, fail, info) = (sum(|c| c.ok), sum(|c| c.fail), sum(|c| c.info));
+    let operations = ok + fail + info;
+    let since = elapsed.saturating_sub(last.0).as_secs_f64();
+    let rate = if since > 0.0 { (operations - last.1) as f64 / since } else { 0.0 };
+    *last = (elapsed, operations);
+    let (phase, leader) = (recorder.phase(), observer.leader());
+    Snapshot { elapsed, total, phase, operations, rate, ok, fail, info, leader, faults }
+}
+
+/// What `run.json` says.
+fn describe(workload: &Workload, seed: u64, options: &Options) -> anyhow::Result<RunInfo> {
+    let system = rustix::system::uname();
+    let os =
+        format!("{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy());
+    let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let host = BTreeMap::from([("os".to_string(), json!(os)), ("cpus".to_string(), json!(cpus))]);
+    let node_binary = BTreeMap::from([
+        ("path".to_string(), options.binary.display().to_string()),
+        ("sha256".to_string(), fingerprint(&options.binary)?),
+    ]);
+    Ok(RunInfo {
+        format: 1,
+        faultline: env!("CARGO_PKG_VERSION").to_string(),
+        commit: option_env!("FAULTLINE_COMMIT").map(str::to_string),
+        workload: workload.name.clone(),
+        seed,
+        command: options.command.clone(),
+        started: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
+        host,
+        nodes: workload.system.node_names(),
+        node_binary,
+        planted: options.plant.clone(),
+        judge: serde_json::to_value(judge_plan(workload))?,
+    })
+}
+
+fn fingerprint(binary: &Path) -> anyhow::Result<String> {
+    let bytes =
+        std::fs::read(binary).with_context(|| format!("cannot read {}", binary.display()))?;
+    Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What the checker is asked: the checks that the workload names, and at least one success of every operation of its mix.
+fn judge_plan(workload: &Workload) -> JudgePlan {
+    let work = &workload.workload;
+    let in_mix = work.mix.weights().into_iter().filter(|(_, weight)| *weight > 0);
+    let mut ok: BTreeMap<_, _> = in_mix.map(|(name, _)| (name.to_string(), 1)).collect();
+    ok.extend(workload.expect.ok.clone());
+    let model = if work.mix.cas > 0 { Model::CasRegister } else { Model::Register };
+    JudgePlan {
+        model: model.to_string(),
+        checks: workload.checks.iter().map(|check| check.name().to_string()).collect(),
+        keys: work.key_names(),
+        expect: Expectations {
+            ok,
+            recovers_within: workload.expect.recovers_within.map(|limit| limit.as_nanos() as u64),
+            split_votes: workload.expect.split_votes,
+        },
+    }
+}

@@ -1,0 +1,382 @@
+//! Faults as data: what is done to the system, to whom, and when.
+//!
+//! They serialise as they were written, without defaults (`{"partition":{"isolate":"leader"}}`): that is how they stand in
+//! the history and in `schedule.jsonl`.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::units::{self, Time};
+
+/// When faults happen, and which.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "WrittenRule")]
+pub(crate) struct FaultRule {
+    /// When they begin.
+    pub(crate) when: When,
+    /// How long they last.
+    pub(crate) lasts: Duration,
+    /// Which of the faults an occurrence takes.
+    pub(crate) choice: Choice,
+    /// The faults to choose from.
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// When the faults of a rule begin, counted from the moment when clients and faults begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// Once in each slot of this length, somewhere such that they end within the slot.
+    Every(Duration),
+    /// Once, at this moment.
+    At(Duration),
+}
+
+/// Which faults of a rule an occurrence takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// One, drawn anew each time.
+    OneOf,
+    /// All at once.
+    AllOf,
+}
+
+/// A rule as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenRule {
+    every: Option<Time>,
+    at: Option<Time>,
+    r#for: Time,
+    one_of: Option<Vec<Fault>>,
+    all_of: Option<Vec<Fault>>,
+}
+
+impl TryFrom<WrittenRule> for FaultRule {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenRule) -> Result<Self, Self::Error> {
+        let when = match (written.every, written.at) {
+            (Some(Time(period)), None) => When::Every(period),
+            (None, Some(Time(at))) => When::At(at),
+            _ => return Err("a fault rule has either `every` or `at`"),
+        };
+        let (choice, faults) = match (written.one_of, written.all_of) {
+            (Some(faults), None) => (Choice::OneOf, faults),
+            (None, Some(faults)) => (Choice::AllOf, faults),
+            _ => return Err("a fault rule has either `one_of` or `all_of`"),
+        };
+        Ok(Self { when, lasts: written.r#for.0, choice, faults })
+    }
+}
+
+/// A fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", try_from = "WrittenFault")]
+pub(crate) enum Fault {
+    /// Links are cut.
+    Partition(Partition),
+    /// Packets are lost or late.
+    Packets(Packets),
+    /// Processes are killed (SIGKILL) and, in the end, started again on what they left on disk.
+    Kill(Kill),
+    /// Processes are stopped (SIGSTOP) and, in the end, continued.
+    Pause(Pause),
+}
+
+/// A fault as it is written: a mapping with one key. Not serde's own way to write an enum, which in YAML is a tag (`!partition`).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenFault {
+    partition: Option<Partition>,
+    packets: Option<Packets>,
+    kill: Option<Kill>,
+    pause: Option<Pause>,
+}
+
+impl TryFrom<WrittenFault> for Fault {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenFault) -> Result<Self, Self::Error> {
+        let WrittenFault { partition, packets, kill, pause } = written;
+        match (partition, packets, kill, pause) {
+            (Some(partition), None, None, None) => Ok(Self::Partition(partition)),
+            (None, Some(packets), None, None) => Ok(Self::Packets(packets)),
+            (None, None, Some(kill), None) => Ok(Self::Kill(kill)),
+            (None, None, None, Some(pause)) => Ok(Self::Pause(pause)),
+            _ => Err("expected exactly one of `partition`, `packets`, `kill`, `pause`"),
+        }
+    }
+}
+
+impl Fault {
+    /// Its name in the workload.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Partition(_) => "partition",
+            Self::Packets(_) => "packets",
+            Self::Kill(_) => "kill",
+            Self::Pause(_) => "pause",
+        }
+    }
+
+    /// Whom it strikes, each with its key in the workload.
+    pub(crate) fn targets(&self) -> Vec<(&'static str, &Target)> {
+        match self {
+            Self::Partition(Partition::Isolate { node, .. }) => vec![("isolate", node)],
+            Self::Partition(Partition::Shape(_)) => Vec::new(),
+            Self::Packets(packets) => vec![("from", &packets.from), ("to", &packets.to)],
+            Self::Kill(Kill { node }) | Self::Pause(Pause { node }) => vec![("node", node)],
+        }
+    }
+
+    /// Whether it can only be applied while somebody leads.
+    pub(crate) fn needs_leader(&self) -> bool {
+        self.targets().iter().any(|(_, target)| matches!(target, Target::Leader | Target::Follower))
+    }
+}
+
+/// Which links are cut.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "WrittenPartition")]
+pub(crate) enum Partition {
+    /// Those of one node.
+    Isolate {
+        /// The node.
+        node: Target,
+        /// Which way.
+        direction: Direction,
+        /// Also the links between the node and clients, in the same direction.
+        clients: bool,
+    },
+    /// Those across a pattern over all nodes.
+    Shape(Shape),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPartition {
+    isolate: Option<Target>,
+    shape: Option<Shape>,
+    direction: Option<Direction>,
+    clients: Option<bool>,
+}
+
+impl TryFrom<WrittenPartition> for Partition {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenPartition) -> Result<Self, Self::Error> {
+        let WrittenPartition { isolate, shape, direction, clients } = written;
+        match (isolate, shape) {
+            (Some(node), None) => Ok(Self::Isolate {
+                node,
+                direction: direction.unwrap_or_default(),
+                clients: clients.unwrap_or_default(),
+            }),
+            (None, Some(_)) if direction.is_some() || clients.is_some() => {
+                Err("`direction` and `clients` go with `isolate` only")
+            }
+            (None, Some(shape)) => Ok(Self::Shape(shape)),
+            _ => Err("a partition has either `isolate` or `shape`"),
+        }
+    }
+}
+
+// By hand: the two variants share one mapping, and serde's `untagged` is kept out of this module altogether.
+impl Serialize for Partition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self {
+            Self::Isolate { node, direction, clients } => {
+                map.serialize_entry("isolate", node)?;
+                if *direction != Direction::Both {
+                    map.serialize_entry("direction", direction)?;
+                }
+                if *clients {
+                    map.serialize_entry("clients", clients)?;
+                }
+            }
+            Self::Shape(shape) => map.serialize_entry("shape", shape)?,
+        }
+        map.end()
+    }
+}
+
+/// Which way an isolated node is cut off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Direction {
+    /// Both ways.
+    #[default]
+    Both,
+    /// What others send to the node is dropped.
+    In,
+    /// What the node sends is dropped.
+    Out,
+}
+
+/// A partition that concerns all nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Shape {
+    /// A random minority, as large as can be, and the rest cannot reach each other.
+    Halves,
+    /// Every node reaches a majority, no two of them the same one.
+    MajoritiesRing,
+}
+
+/// Which processes are killed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Kill {
+    /// Whose.
+    pub(crate) node: Target,
+}
+
+/// Which processes are stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pause {
+    /// Whose.
+    pub(crate) node: Target,
+}
+
+/// Which packets are lost or late, and how much.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Packets {
+    /// Share of the packets that are lost, 0 to 1.
+    #[serde(
+        deserialize_with = "units::share",
+        serialize_with = "units::write_share",
+        skip_serializing_if = "is_zero"
+    )]
+    pub(crate) loss: f64,
+    /// How late the others are, at least.
+    #[serde(
+        deserialize_with = "units::duration",
+        serialize_with = "units::write_duration",
+        skip_serializing_if = "Duration::is_zero"
+    )]
+    pub(crate) delay: Duration,
+    /// How much later than that, at most. Jitter reorders packets.
+    #[serde(
+        deserialize_with = "units::duration",
+        serialize_with = "units::write_duration",
+        skip_serializing_if = "Duration::is_zero"
+    )]
+    pub(crate) jitter: Duration,
+    /// The sending end of the links.
+    #[serde(skip_serializing_if = "Target::is_all")]
+    pub(crate) from: Target,
+    /// The receiving end of the links.
+    #[serde(skip_serializing_if = "Target::is_all")]
+    pub(crate) to: Target,
+}
+
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
+}
+
+impl Packets {
+    /// In words: `10% loss, 40ms to 60ms delay`.
+    pub(crate) fn describe(&self) -> String {
+        let mut words = Vec::new();
+        if self.loss > 0.0 {
+            words.push(format!("{} loss", units::share_words(self.loss)));
+        }
+        let (least, most) = (self.delay, self.delay + self.jitter);
+        if !most.is_zero() {
+            let longest = units::duration_words(most);
+            let range = match least == most {
+                true => longest,
+                false => format!("{} to {longest}", units::duration_words(least)),
+            };
+            words.push(format!("{range} delay"));
+        }
+        words.join(", ")
+    }
+}
+
+/// Whom a fault strikes; resolved when the fault is applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Who leads at that moment.
+    Leader,
+    /// One of those that run and do not lead.
+    Follower,
+    /// One of those that run.
+    Any,
+    /// All of them.
+    #[default]
+    All,
+    /// This one.
+    Node(String),
+}
+
+impl Target {
+    fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Leader => "leader",
+            Self::Follower => "follower",
+            Self::Any => "any",
+            Self::All => "all",
+            Self::Node(name) => name,
+        })
+    }
+}
+
+impl Serialize for Target {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Target {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let number = text.strip_prefix('n').unwrap_or_default();
+        match text.as_str() {
+            "leader" => Ok(Self::Leader),
+            "follower" => Ok(Self::Follower),
+            "any" => Ok(Self::Any),
+            "all" => Ok(Self::All),
+            // Whether there is such a node is found out when all of the workload is known.
+            _ if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Ok(Self::Node(text))
+            }
+            _ => Err(de::Error::custom(format!(
+                "unknown target `{text}`, expected `leader`, `follower`, `any`, `all` or a node such as `n1`"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_written_as_it_was_read_without_defaults() {
+        for written in [
+            r#"{"partition":{"isolate":"leader"}}"#,
+            r#"{"partition":{"isolate":"n2","direction":"out","clients":true}}"#,
+            r#"{"partition":{"shape":"majorities-ring"}}"#,
+            r#"{"packets":{"loss":"10%","delay":"40ms","jitter":"20ms","from":"leader"}}"#,
+            r#"{"packets":{"delay":"2s","to":"n3"}}"#,
+            r#"{"kill":{"node":"all"}}"#,
+            r#"{"pause":{"node":"follower"}}"#,
+        ] {
+            let fault: Fault = serde_json::from_str(written).unwrap();
+            assert_eq!(serde_json::to_string(&fault).unwrap(), written);
+        }
+    }
+}

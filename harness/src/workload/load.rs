@@ -1,0 +1,292 @@
+//! From a file to a workload, or to everything that is wrong with it.
+
+use std::path::Path;
+
+use serde_path_to_error::Segment as PathSegment;
+
+use super::Workload;
+use super::diagnostics::{Diagnostic, Diagnostics, nearest};
+use super::spans::{Node, Place, Problem, Segment};
+use super::validate::validate;
+
+/// No workload is longer.
+const FILE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Reads a workload.
+pub(crate) fn load(path: &Path) -> Result<Workload, Diagnostics> {
+    let unreadable = |message: String| Diagnostics {
+        path: path.to_path_buf(),
+        text: String::new(),
+        problems: vec![Diagnostic { place: None, message }],
+    };
+    let bytes = std::fs::read(path)
+        .map_err(|error| unreadable(format!("cannot read the workload: {error}")))?;
+    if bytes.len() > FILE_BYTES_MAX {
+        return Err(unreadable("larger than 1 MiB: this is no workload".into()));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| unreadable("not UTF-8 text".into()))?;
+    parse(path, &text)
+}
+
+/// Reads a workload from text; `path` is for messages and for the name.
+pub(super) fn parse(path: &Path, text: &str) -> Result<Workload, Diagnostics> {
+    let wrong =
+        |problems| Diagnostics { path: path.to_path_buf(), text: text.to_string(), problems };
+    let one = |place, message| wrong(vec![Diagnostic { place: Some(place), message }]);
+    let map = Node::map(text).map_err(|Problem { place, message }| one(place, message))?;
+    let mut workload = deserialise(text, &map).map_err(|(place, message)| one(place, message))?;
+    if workload.name.is_empty() {
+        workload.name =
+            path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into());
+    }
+    let problems = validate(&workload, &map);
+    if problems.is_empty() { Ok(workload) } else { Err(wrong(problems)) }
+}
+
+fn deserialise(text: &str, map: &Node) -> Result<Workload, (Place, String)> {
+    // Into a value first: its errors come without a place of their own, and we know better places.
+    let value: serde_yaml::Value = serde_yaml::from_str(text).map_err(|error| {
+        let place =
+            error.location().map_or(map.place, |at| Place { line: at.line(), column: at.column() });
+        (place, error.to_string())
+    })?;
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path: Vec<_> = error.path().iter().filter_map(segment).collect();
+        explain(&error.inner().to_string(), &path, map)
+    })
+}
+
+fn segment(segment: &PathSegment) -> Option<Segment> {
+    match segment {
+        PathSegment::Seq { index } => Some(Segment::Index(*index)),
+        PathSegment::Map { key } => Some(Segment::Key(key.clone())),
+        PathSegment::Enum { .. } | PathSegment::Unknown => None,
+    }
+}
+
+/// Puts serde's message into ours: the place of the word that is wrong, and the nearest that is right.
+fn explain(message: &str, path: &[Segment], map: &Node) -> (Place, String) {
+    let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let [word, known @ ..] = words.as_slice() else {
+        return (map.at(path).place, message.to_string());
+    };
+    let within = section(path, word);
+    if message.starts_with("unknown field") {
+        let place = map.at(&within).key(word).unwrap_or(map.at(&within).place);
+        return (
+            place,
+            format!("unknown key `{word}`{}{}", in_section(&within), suggest(word, known)),
+        );
+    }
+    if message.starts_with("missing field") {
+        return (map.at(path).place, format!("missing key `{word}`{}", in_section(path)));
+    }
+    if message.starts_with("unknown variant") || message.starts_with("unknown target") {
+        let what =
+            if message.starts_with("unknown target") { "unknown target" } else { "unknown value" };
+        return (map.at(path).place, format!("{what} `{word}`{}", suggest(word, known)));
+    }
+    (map.at(path).place, message.to_string())
+}
+
+/// The path of the mapping in which a key stands: an error about a key may come with the key at the end of its path.
+fn section(path: &[Segment], word: &str) -> Vec<Segment> {
+    match path.split_last() {
+        Some((Segment::Key(key), rest)) if key == word => rest.to_vec(),
+        _ => path.to_vec(),
+    }
+}
+
+fn in_section(path: &[Segment]) -> String {
+    let name = path.iter().rev().find_map(|segment| match segment {
+        Segment::Key(key) => Some(key),
+        Segment::Index(_) => None,
+    });
+    name.map_or_else(String::new, |name| format!(" in `{name}`"))
+}
+
+fn suggest(word: &str, known: &[&str]) -> String {
+    match nearest(word, known.iter().copied()) {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None if known.is_empty() => String::new(),
+        None => format!("; known are {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A correct workload, to be spoilt.
+    const GOOD: &str = "\
+name: good
+system: { kind: raft, nodes: 5 }
+clients:
+  count: 10
+  rate: 500/s
+  routing: pinned
+workload:
+  kind: register
+  keys: 8
+  mix: { read: 5, write: 4, cas: 1 }
+duration: 30s
+faults:
+  - every: 5s
+    for: 2s
+    one_of:
+      - partition: { isolate: leader, direction: out }
+      - kill: { node: any }
+      - packets: { loss: 10%, delay: 40ms, jitter: 20ms }
+checks: [linearizable]
+expect:
+  ok: { read: 100 }
+  recovers_within: 10s
+";
+
+    /// Replaces `old` by `new` and expects one message that begins with `line:column: ` and contains the rest.
+    fn check(old: &str, new: &str, expected: &str) {
+        assert!(GOOD.contains(old), "{old}");
+        let error = parse(Path::new("w.yaml"), &GOOD.replacen(old, new, 1)).expect_err(new);
+        let first = error.to_string().lines().next().unwrap_or_default().to_string();
+        assert_eq!(first, format!("w.yaml:{expected}"), "{new}");
+    }
+
+    #[test]
+    fn the_good_one_is_good() {
+        parse(Path::new("w.yaml"), GOOD).unwrap();
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_with_its_place_and_the_nearest_key() {
+        check("duration:", "durration:", "11:1: unknown key `durration`; did you mean `duration`?");
+        check(
+            "nodes: 5",
+            "nodess: 5",
+            "2:23: unknown key `nodess` in `system`; did you mean `nodes`?",
+        );
+        check("  rate:", "  raet:", "5:3: unknown key `raet` in `clients`; did you mean `rate`?");
+        check("cas: 1", "cass: 1", "10:29: unknown key `cass` in `mix`; did you mean `cas`?");
+        check("    for:", "    fro:", "14:5: unknown key `fro` in `faults`; did you mean `for`?");
+        check(
+            "partition:",
+            "partitoin:",
+            "16:9: unknown key `partitoin` in `one_of`; did you mean `partition`?",
+        );
+        check(
+            "isolate:",
+            "isolat:",
+            "16:22: unknown key `isolat` in `partition`; did you mean `isolate`?",
+        );
+        check(
+            "jitter:",
+            "jiter:",
+            "18:43: unknown key `jiter` in `packets`; did you mean `jitter`?",
+        );
+        check(
+            "expect:",
+            "zzz:",
+            "20:1: unknown key `zzz`; known are name, system, clients, workload, duration, faults, checks, expect",
+        );
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_place() {
+        check("500/s", "500", "5:9: `500` is not a rate; write 500/s");
+        check("500/s", "-5/s", "5:9: `-5/s` is not a rate; write 500/s");
+        check("500/s", "0/s", "5:9: a rate of 0 asks for nothing");
+        check("30s", "5x", "11:11: `5x` is not a duration; write 500ms, 2s or 1m");
+        check("30s", "0s", "11:11: a run of no length proves nothing");
+        check("nodes: 5", "nodes: 0", "2:30: a cluster has 1 to 9 nodes");
+        check("nodes: 5", "nodes: -1", "2:30: invalid value: integer `-1`, expected u32");
+        check("nodes: 5", "nodes: many", "2:30: invalid type: string \"many\", expected u32");
+        check("keys: 8", "keys: 0", "9:9: at least one key is needed");
+        check("count: 10", "count: 0", "4:10: at least one client is needed");
+        check("pinned", "pined", "6:12: unknown value `pined`; did you mean `pinned`?");
+        check("kind: raft", "kind: paxos", "2:17: unknown value `paxos`; known are raft");
+        check(
+            "[linearizable]",
+            "[linearisable]",
+            "19:10: unknown value `linearisable`; did you mean `linearizable`?",
+        );
+        check("10%", "110%", "18:26: `110%` is not a percentage; write 0% to 100%");
+        check(
+            "isolate: leader",
+            "isolate: laeder",
+            "16:31: unknown target `laeder`; did you mean `leader`?",
+        );
+        check("node: any", "node: n6", "17:21: there is no node n6: the nodes are n1 to n5");
+        check("for: 2s", "for: 5s", "14:10: a fault must be shorter than its period of 5s");
+        check(
+            "every: 5s",
+            "every: 40s",
+            "13:12: the period is longer than the run: the fault would never happen",
+        );
+        check(
+            "jitter: 20ms",
+            "from: leader, to: leader",
+            "18:22: no link leads from a node to itself",
+        );
+        check("read: 100 }", "reed: 100 }", "21:9: unknown operation `reed`; did you mean `read`?");
+        check("cas: 1 }", "cas: 0 }\n  # no cas", "21:9: x");
+    }
+
+    #[test]
+    fn what_is_missing_or_twice_or_both_is_said() {
+        check("duration: 30s\n", "", "1:1: missing key `duration`");
+        check("  keys: 8\n", "", "8:3: missing key `keys` in `workload`");
+        check(
+            "duration: 30s",
+            "duration: 30s\nduration: 10s",
+            "12:1: `duration` stands here twice (first in line 11)",
+        );
+        check(
+            "every: 5s",
+            "every: 5s\n    at: 3s",
+            "13:5: a fault rule has either `every` or `at`",
+        );
+        check(
+            "kill: { node: any }",
+            "kill: { node: any }\n        pause: { node: any }",
+            "17:9: expected exactly one of `partition`, `packets`, `kill`, `pause`",
+        );
+        check(
+            "isolate: leader",
+            "shape: halves",
+            "16:20: `direction` and `clients` go with `isolate` only",
+        );
+    }
+
+    #[test]
+    fn broken_yaml_is_said_with_its_place() {
+        for (old, new) in [
+            ("{ kind: raft", "{ kind: raft, ["),
+            ("  count", "\tcount"),
+            ("10s\n", "10s\n---\na: b\n"),
+        ] {
+            let error = parse(Path::new("w.yaml"), &GOOD.replacen(old, new, 1)).expect_err(new);
+            assert!(error.problems[0].place.is_some_and(|place| place.line > 0), "{error}");
+        }
+        let aliased = GOOD.replacen("10s\n", "&a 10s\nname: *a\n", 1);
+        assert!(parse(Path::new("w.yaml"), &aliased).is_err());
+        let empty = parse(Path::new("w.yaml"), "# nothing\n").unwrap_err();
+        assert_eq!(empty.to_string(), "w.yaml:1:1: the file is empty\n  1 | # nothing\n    | ^");
+    }
+
+    #[test]
+    fn everything_that_makes_no_sense_is_said_at_once_with_the_line_shown() {
+        let text = GOOD.replacen("nodes: 5", "nodes: 0", 1).replacen("keys: 8", "keys: 0", 1);
+        let error = parse(Path::new("w.yaml"), &text).unwrap_err().to_string();
+        let caret = "w.yaml:9:9: at least one key is needed\n  9 |   keys: 0\n    |         ^";
+        assert!(error.contains("w.yaml:2:30: a cluster") && error.contains(caret), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let error = load(Path::new("no/such.yaml")).unwrap_err().to_string();
+        assert!(error.starts_with("no/such.yaml: cannot read the workload: "), "{error}");
+        let dir = tempfile::tempdir().unwrap();
+        let binary = dir.path().join("b.yaml");
+        std::fs::write(&binary, [0xff, 0xfe, 0]).unwrap();
+        assert!(load(&binary).unwrap_err().to_string().contains("not UTF-8"));
+    }
+}

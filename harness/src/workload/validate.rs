@@ -1,0 +1,203 @@
+//! What a workload may not say although it is written correctly. Finds everything at once.
+
+use std::time::Duration;
+
+use super::diagnostics::{Diagnostic, nearest};
+use super::fault::{Choice, Fault, FaultRule, Packets, Partition, Shape, Target, When};
+use super::shape::Workload;
+use super::spans::{Node, Segment};
+use super::units::duration_words;
+
+const NODES_MAX: u32 = 9;
+const CLIENTS_MAX: u32 = 1_000;
+const KEYS_MAX: u32 = 100_000;
+/// A majorities ring of fewer nodes cuts nothing, or isolates.
+const RING_NODES_MIN: u32 = 5;
+
+/// Everything that makes no sense, in the order of the file.
+pub(super) fn validate(workload: &Workload, map: &Node) -> Vec<Diagnostic> {
+    let mut check = Validation { workload, map, problems: Vec::new() };
+    check.name();
+    check.sizes();
+    for number in 0..workload.faults.len() {
+        check.rule(number);
+    }
+    check.expectations();
+    check.problems.sort_by_key(|problem| problem.place);
+    check.problems
+}
+
+struct Validation<'a> {
+    workload: &'a Workload,
+    map: &'a Node,
+    problems: Vec<Diagnostic>,
+}
+
+/// `path!["faults", 3, "for"]`.
+macro_rules! path {
+    ($($segment:expr),*) => { [$(Segment::from($segment)),*] };
+}
+
+impl From<&str> for Segment {
+    fn from(key: &str) -> Self {
+        Self::Key(key.to_string())
+    }
+}
+
+impl From<usize> for Segment {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+impl Validation<'_> {
+    fn require(&mut self, holds: bool, path: &[Segment], message: impl Into<String>) {
+        if !holds {
+            let place = Some(self.map.at(path).place);
+            self.problems.push(Diagnostic { place, message: message.into() });
+        }
+    }
+
+    fn name(&mut self) {
+        let name = &self.workload.name;
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let good = !name.is_empty() && !name.starts_with('.') && name.chars().all(plain);
+        let message =
+            "a name has letters, digits, `-`, `_` and `.`: a directory is called after it";
+        self.require(good, &path!["name"], message);
+    }
+
+    fn sizes(&mut self) {
+        let Workload { system, clients, workload, duration, .. } = self.workload;
+        let nodes = format!("a cluster has 1 to {NODES_MAX} nodes");
+        self.require((1..=NODES_MAX).contains(&system.nodes), &path!["system", "nodes"], nodes);
+        let count = path!["clients", "count"];
+        self.require(clients.count > 0, &count, "at least one client is needed");
+        self.require(
+            clients.count <= CLIENTS_MAX,
+            &count,
+            format!("at most {CLIENTS_MAX} clients"),
+        );
+        let rate = path!["clients", "rate"];
+        self.require(clients.rate > 0.0, &rate, "a rate of 0 asks for nothing");
+        self.require(clients.rate <= 1e6, &rate, "at most 1000000/s");
+        let timeout = path!["clients", "timeout"];
+        self.require(!clients.timeout.is_zero(), &timeout, "a time-out of 0 lets nothing succeed");
+        let keys = path!["workload", "keys"];
+        self.require(workload.keys > 0, &keys, "at least one key is needed");
+        self.require(workload.keys <= KEYS_MAX, &keys, format!("at most {KEYS_MAX} keys"));
+        let weights: u64 =
+            workload.mix.weights().iter().map(|(_, weight)| u64::from(*weight)).sum();
+        let mix = "at least one operation must have a weight above 0";
+        self.require(weights > 0, &path!["workload", "mix"], mix);
+        let length = path!["duration"];
+        self.require(!duration.is_zero(), &length, "a run of no length proves nothing");
+        self.require(*duration <= Duration::from_secs(24 * 3_600), &length, "at most a day");
+    }
+
+    fn rule(&mut self, number: usize) {
+        let FaultRule { when, lasts, choice, faults } = &self.workload.faults[number];
+        let duration = self.workload.duration;
+        let lasts_path = path!["faults", number, "for"];
+        self.require(!lasts.is_zero(), &lasts_path, "a fault of no length does nothing");
+        match when {
+            When::Every(period) => {
+                let short = format!(
+                    "a fault must be shorter than its period of {}",
+                    duration_words(*period)
+                );
+                self.require(lasts < period, &lasts_path, short);
+                let never = "the period is longer than the run: the fault would never happen";
+                self.require(*period <= duration, &path!["faults", number, "every"], never);
+            }
+            When::At(at) => {
+                let late = "the fault must end within the run";
+                self.require(*at + *lasts <= duration, &path!["faults", number, "at"], late);
+            }
+        }
+        let key = match choice {
+            Choice::OneOf => "one_of",
+            Choice::AllOf => "all_of",
+        };
+        self.require(
+            !faults.is_empty(),
+            &path!["faults", number, key],
+            "at least one fault is needed",
+        );
+        for (index, fault) in faults.iter().enumerate() {
+            self.fault(&path!["faults", number, key, index, fault.kind()], fault);
+        }
+    }
+
+    fn fault(&mut self, path: &[Segment], fault: &Fault) {
+        for (key, target) in fault.targets() {
+            let at: Vec<_> = path.iter().cloned().chain([Segment::from(key)]).collect();
+            self.target(&at, target);
+        }
+        let nodes = self.workload.system.nodes;
+        match fault {
+            Fault::Partition(Partition::Isolate { node, .. }) => {
+                self.require(*node != Target::All, path, "one node is isolated, not all");
+                self.require(nodes >= 2, path, "a partition needs at least 2 nodes");
+            }
+            Fault::Partition(Partition::Shape(shape)) => {
+                let least = if *shape == Shape::Halves { 2 } else { RING_NODES_MIN };
+                self.require(
+                    nodes >= least,
+                    path,
+                    format!("this shape needs at least {least} nodes"),
+                );
+            }
+            Fault::Packets(packets) => self.packets(path, packets),
+            Fault::Kill(_) | Fault::Pause(_) => {}
+        }
+    }
+
+    fn packets(&mut self, path: &[Segment], packets: &Packets) {
+        let Packets { loss, delay, jitter, from, to } = packets;
+        let touches = *loss > 0.0 || !delay.is_zero() || !jitter.is_zero();
+        self.require(touches, path, "packets need a loss or a delay");
+        let most = Duration::from_secs(60);
+        self.require(
+            *delay <= most && *jitter <= most,
+            path,
+            "a packet is late by a minute at most",
+        );
+        let itself = from == to && matches!(from, Target::Leader | Target::Node(_));
+        self.require(!itself, path, "no link leads from a node to itself");
+        self.require(self.workload.system.nodes >= 2, path, "one node has no links");
+    }
+
+    fn target(&mut self, path: &[Segment], target: &Target) {
+        let Target::Node(name) = target else { return };
+        let names = self.workload.system.node_names();
+        let last = names.last().cloned().unwrap_or_default();
+        let message = format!("there is no node {name}: the nodes are n1 to {last}");
+        self.require(names.contains(name), path, message);
+    }
+
+    fn expectations(&mut self) {
+        let mix = self.workload.workload.mix.weights();
+        for operation in self.workload.expect.ok.keys() {
+            let place = self.map.at(&path!["expect", "ok"]).key(operation);
+            let message = match mix.iter().find(|(name, _)| name == operation) {
+                Some((_, 0)) => format!("the mix has no {operation}, so none can succeed"),
+                Some(_) => continue,
+                None => {
+                    let near = nearest(operation, mix.map(|(name, _)| name));
+                    let near =
+                        near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                    format!("unknown operation `{operation}`{near}")
+                }
+            };
+            self.problems.push(Diagnostic { place, message });
+        }
+        let within = self.workload.expect.recovers_within;
+        let never = "a recovery within no time never happens";
+        self.require(
+            within.is_none_or(|within| !within.is_zero()),
+            &path!["expect", "recovers_within"],
+            never,
+        );
+    }
+}

@@ -29,7 +29,7 @@ use crate::report::{Progress, Snapshot};
 use crate::run_directory::{RunDirectory, RunInfo};
 use crate::workload::Workload;
 
-/// How long the cluster may take to elect its first leader, beyond a first time-out that the workload fixes.
+/// How long the cluster may take to elect its first leader.
 const SETTLE_LIMIT: Duration = Duration::from_secs(15);
 /// How long the clients go on after the heal, waiting for the cluster to serve again, where the workload does not say.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(10);
@@ -96,9 +96,13 @@ pub(crate) async fn run(
 }
 
 fn deadline(workload: &Workload) -> Duration {
-    let first_election = workload.system.first_election_timeout.unwrap_or_default();
     let recovery = recovery_limit(workload);
-    first_election + SETTLE_LIMIT + workload.duration + recovery + FINAL_READS_LIMIT + SLACK
+    settle_limit(workload) + workload.duration + recovery + FINAL_READS_LIMIT + SLACK
+}
+
+/// Several elections must fit in, however long the workload makes them.
+fn settle_limit(workload: &Workload) -> Duration {
+    SETTLE_LIMIT + 5 * workload.system.election_timeout.unwrap_or_default()
 }
 
 fn recovery_limit(workload: &Workload) -> Duration {
@@ -173,6 +177,7 @@ impl Stage {
             binary: options.binary.clone(),
             seed,
             epoch: recorder.epoch(),
+            election_timeout: workload.system.election_timeout,
             first_election_at: first_election
                 .map(|after| (recorder.now() + after).as_nanos() as u64),
             plant: options.plant.clone(),
@@ -210,14 +215,16 @@ impl Stage {
         schedule: Schedule,
         interrupt: &CancellationToken,
     ) -> anyhow::Result<bool> {
-        let limit = SETTLE_LIMIT + workload.system.first_election_timeout.unwrap_or_default();
-        let settled = tokio::select! {
-            settled = self.observer.settled(&self.names, limit) => settled,
-            () = interrupt.cancelled() => None,
-        };
-        if settled.is_none() {
-            // Without a leader there is nothing to drive. The recording says so: nothing was proved.
-            return Ok(interrupt.is_cancelled());
+        // A fixed first time-out makes the first election part of what is tested.
+        if workload.system.first_election_timeout.is_none() {
+            let settled = tokio::select! {
+                settled = self.observer.settled(&self.names, settle_limit(workload)) => settled,
+                () = interrupt.cancelled() => None,
+            };
+            if settled.is_none() {
+                // Without a leader there is nothing to drive. The recording says so: nothing was proved.
+                return Ok(interrupt.is_cancelled());
+            }
         }
         phase(&self.recorder, "drive");
         let stop_clients = CancellationToken::new();
@@ -305,8 +312,9 @@ fn describe(workload: &Workload, seed: u64, options: &Options) -> anyhow::Result
         format!("{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy());
     let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let host = BTreeMap::from([("os".to_string(), json!(os)), ("cpus".to_string(), json!(cpus))]);
+    let path = std::fs::canonicalize(&options.binary).unwrap_or_else(|_| options.binary.clone());
     let node_binary = BTreeMap::from([
-        ("path".to_string(), options.binary.display().to_string()),
+        ("path".to_string(), path.display().to_string()),
         ("sha256".to_string(), fingerprint(&options.binary)?),
     ]);
     Ok(RunInfo {

@@ -22,10 +22,15 @@ use crate::transport::Peers;
 const TICK: Duration = Duration::from_millis(10);
 /// 50 ms between heartbeats.
 pub(crate) const HEARTBEAT_TICKS: u32 = 5;
-/// 250 to 500 ms: several heartbeats, and several slow syncs of a shared disk, fit into the shortest.
-pub(crate) const ELECTION_TIMEOUT_TICKS: Range<u32> = 25..50;
 /// Inputs whose effects share one sync.
 pub(crate) const BATCH_INPUTS_MAX: usize = 256;
+
+/// From the shortest election time-out to twice as much (5.2), in ticks. Never so short that a heartbeat could come too late.
+pub(crate) fn election_timeout_ticks(shortest: Duration) -> Range<u32> {
+    let ticks = (shortest.as_nanos() / TICK.as_nanos()) as u32;
+    let ticks = ticks.max(2 * HEARTBEAT_TICKS);
+    ticks..2 * ticks
+}
 
 /// A replica and everything that it owns.
 pub(crate) struct Replica {

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use quinn::{Connection, Endpoint};
 use tokio::sync::oneshot;
@@ -49,6 +50,8 @@ pub struct Options {
     pub seed: u64,
     /// The run's zero on the machine's monotonic clock, in nanoseconds.
     pub epoch: u64,
+    /// The shortest election time-out; each is drawn between this and twice as much.
+    pub election_timeout: Duration,
     /// When the first election time-out ends, in nanoseconds on the run's clock.
     pub first_election_at: Option<u64>,
     /// The planted bug, if any.
@@ -120,7 +123,7 @@ fn config(options: &Options, ticker: &replica::Ticker) -> Config {
         id: options.id,
         peers: options.peers.keys().copied().collect(),
         heartbeat_ticks: replica::HEARTBEAT_TICKS,
-        election_timeout_ticks: replica::ELECTION_TIMEOUT_TICKS,
+        election_timeout_ticks: replica::election_timeout_ticks(options.election_timeout),
         first_election_timeout_ticks: ticker.first_election_ticks(),
         seed: options.seed,
         bug: options.plant,

@@ -43,6 +43,9 @@ pub(super) struct NodeArguments {
     /// Zero of the run's clock on CLOCK_MONOTONIC, in nanoseconds
     #[arg(long, default_value_t = 0)]
     epoch: u64,
+    /// The shortest election time-out, in milliseconds; each is drawn between this and twice as much
+    #[arg(long, value_name = "MS", default_value_t = 250)]
+    election_timeout: u64,
     /// When the first election time-out ends, in nanoseconds on the run's clock
     #[arg(long)]
     first_election_at: Option<u64>,
@@ -77,6 +80,7 @@ pub(super) fn node(arguments: NodeArguments) -> ExitCode {
         incarnation: arguments.incarnation,
         seed: arguments.seed,
         epoch: arguments.epoch,
+        election_timeout: std::time::Duration::from_millis(arguments.election_timeout),
         first_election_at: arguments.first_election_at,
         plant: arguments.plant,
     };

@@ -10,6 +10,7 @@ use clap::Args;
 use node::bug::Bug;
 use tokio_util::sync::CancellationToken;
 
+use crate::cluster::OURSELVES;
 use crate::run::{Finished, Options};
 use crate::workload::Workload;
 use crate::{report, run, workload};

@@ -4,4 +4,4 @@ mod driver;
 mod kv;
 
 pub(crate) use driver::{Drive, final_reads};
-pub(crate) use kv::{Operation, Sessions};
+pub(crate) use kv::Sessions;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::sync::mpsc;
 
-pub(crate) use self::process::{Exit, signal_group};
+pub(crate) use self::process::{Exit, OURSELVES};
 use self::process::{Process, StartError};
 pub(crate) use self::spawner::Spawner;
 use crate::links::Network;
@@ -34,6 +34,8 @@ pub(crate) struct NodeProgram {
     pub(crate) seed: u64,
     /// The run's zero on the monotonic clock.
     pub(crate) epoch: u64,
+    /// The shortest election time-out, where the workload says so.
+    pub(crate) election_timeout: Option<Duration>,
     /// When the first election time-out of every node ends, on the run's clock, in nanoseconds.
     pub(crate) first_election_at: Option<u64>,
     pub(crate) plant: Option<String>,
@@ -245,6 +247,9 @@ impl Cluster {
         flag("incarnation", incarnation.to_string());
         flag("seed", node_seed(program.seed, name, incarnation).to_string());
         flag("epoch", program.epoch.to_string());
+        if let Some(timeout) = program.election_timeout {
+            flag("election-timeout", timeout.as_millis().to_string());
+        }
         // The fixed first time-out is for the start of the run; a restarted node draws its own.
         if let Some(at) = program.first_election_at.filter(|_| incarnation == 1) {
             flag("first-election-at", at.to_string());

@@ -72,7 +72,7 @@ impl Process {
         log: &Path,
         exits: mpsc::UnboundedSender<Exit>,
     ) -> anyhow::Result<Self> {
-        let mut command = guarded(binary, arguments)?;
+        let mut command = guarded(binary, arguments);
         let mut child = spawner
             .spawn(command_io(&mut command))
             .with_context(|| format!("cannot start {}", binary.display()))?;
@@ -192,13 +192,15 @@ pub(crate) fn signal_group(pid: u32, signal: Signal) {
     }
 }
 
+/// The running binary, even if its file was replaced meanwhile by a new build.
+pub(crate) const OURSELVES: &str = "/proc/self/exe";
+
 /// `faultline guard --parent PID -- <binary> <arguments>`: see `cli/guard.rs`.
-fn guarded(binary: &Path, arguments: Vec<String>) -> anyhow::Result<Command> {
-    let ourselves = std::env::current_exe().context("cannot find our own binary")?;
-    let mut command = Command::new(ourselves);
+fn guarded(binary: &Path, arguments: Vec<String>) -> Command {
+    let mut command = Command::new(OURSELVES);
     command.args(["guard", "--parent", &std::process::id().to_string(), "--"]);
     command.arg(binary).args(arguments);
-    Ok(command)
+    command
 }
 
 fn command_io(command: &mut Command) -> Command {

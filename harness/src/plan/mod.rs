@@ -11,5 +11,5 @@ mod schedule;
 
 pub(crate) use operations::{OperationKind, OperationStream};
 pub(crate) use random::{Random, stream};
-pub(crate) use resolve::{Cut, Surroundings, Unresolved, packet_links, partition, targets};
+pub(crate) use resolve::{Surroundings, packet_links, partition, targets};
 pub(crate) use schedule::{Schedule, Step};

@@ -48,7 +48,11 @@ pub(crate) struct System {
     _kind: SystemKind,
     /// How many nodes; they are called n1, n2, …
     pub(crate) nodes: u32,
+    /// The shortest election time-out; a node draws each between this and twice as much. The node's own default where it is left out.
+    #[serde(default, deserialize_with = "units::some_duration")]
+    pub(crate) election_timeout: Option<Duration>,
     /// The first election time-out of every node, ending at the same instant on all of them; without it, each draws its own.
+    /// With it, clients and faults do not wait for the first leader: the first election is part of what is tested.
     #[serde(default, deserialize_with = "units::some_duration")]
     pub(crate) first_election_timeout: Option<Duration>,
 }

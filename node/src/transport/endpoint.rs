@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use quinn::congestion::{Controller, ControllerFactory};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{ClientConfig, Endpoint, EndpointConfig, ServerConfig, TransportConfig, VarInt};
+use quinn_proto::HashedConnectionIdGenerator;
+use ring::hmac;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
@@ -53,12 +55,29 @@ pub enum ConnectError {
 /// An endpoint that accepts peers and clients of the run, and can dial.
 pub fn listening(address: SocketAddr, identity: &Identity) -> Result<Endpoint, Error> {
     let server = server_config(identity)?;
-    endpoint(address, Some(server))
+    endpoint(address, restart_config(identity), Some(server))
 }
 
 /// An endpoint that only dials.
 pub fn dialing() -> Result<Endpoint, Error> {
-    endpoint(SocketAddr::from(([127, 0, 0, 1], 0)), None)
+    endpoint(SocketAddr::from(([127, 0, 0, 1], 0)), EndpointConfig::default(), None)
+}
+
+/// Lets peers learn of a restart at once: the restarted node answers packets of connections that it has forgotten with a stateless reset
+/// that the peer believes. For that, reset key and connection ids must be those of the earlier incarnation; both are
+/// derived from the node's private key, which is the same for the whole run.
+fn restart_config(identity: &Identity) -> EndpointConfig {
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, identity.key.secret_der());
+    let reset_key = hmac::sign(&secret, b"faultline stateless reset");
+    let ids = hmac::sign(&secret, b"faultline connection ids");
+    let mut id_key = [0; 8];
+    id_key.copy_from_slice(&ids.as_ref()[..8]);
+    let mut config =
+        EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, reset_key.as_ref())));
+    config.cid_generator(move || {
+        Box::new(HashedConnectionIdGenerator::from_key(u64::from_le_bytes(id_key)))
+    });
+    config
 }
 
 /// Dials the node that calls itself `name`.
@@ -75,11 +94,15 @@ pub async fn connect(
     }
 }
 
-fn endpoint(address: SocketAddr, server: Option<ServerConfig>) -> Result<Endpoint, Error> {
+fn endpoint(
+    address: SocketAddr,
+    config: EndpointConfig,
+    server: Option<ServerConfig>,
+) -> Result<Endpoint, Error> {
     let socket_error = |source| Error::Socket { address, source };
     let socket = std::net::UdpSocket::bind(address).map_err(socket_error)?;
     let runtime = Arc::new(quinn::TokioRuntime);
-    Endpoint::new(EndpointConfig::default(), server, socket, runtime).map_err(socket_error)
+    Endpoint::new(config, server, socket, runtime).map_err(socket_error)
 }
 
 fn server_config(identity: &Identity) -> Result<ServerConfig, Error> {

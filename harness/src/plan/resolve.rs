@@ -148,18 +148,39 @@ fn pairs(nodes: &[String], apart: impl Fn(&String, &String) -> bool) -> Vec<Link
     links
 }
 
-/// The links whose packets are lost or late.
+/// The links whose packets are lost or late. No link leads from a node to itself: where one end names a node, the other, if it is left to chance,
+/// is another node.
 pub(crate) fn packet_links(
     packets: &Packets,
     surroundings: &Surroundings<'_>,
 ) -> Result<Vec<Link>, Unresolved> {
-    let end = |target: &Target| match target {
-        Target::All => Ok(surroundings.nodes.to_vec()),
-        target => targets(target, surroundings),
+    let Packets { from, to, .. } = packets;
+    let by_chance = |target: &Target| matches!(target, Target::Any | Target::Follower);
+    let (from, to) = if by_chance(from) && !by_chance(to) {
+        let to = end(to, &[], surroundings)?;
+        (end(from, &to, surroundings)?, to)
+    } else {
+        let from = end(from, &[], surroundings)?;
+        let to = end(to, &from, surroundings)?;
+        (from, to)
     };
-    let (from, to) = (end(&packets.from)?, end(&packets.to)?);
     let links = pairs(surroundings.nodes, |a, b| from.contains(a) && to.contains(b));
     if links.is_empty() { Err(Unresolved::NoNode) } else { Ok(links) }
+}
+
+/// The nodes at one end of some links, given those at the other.
+fn end(
+    target: &Target,
+    other: &[String],
+    surroundings: &Surroundings<'_>,
+) -> Result<Vec<String>, Unresolved> {
+    if *target == Target::All {
+        return Ok(surroundings.nodes.to_vec());
+    }
+    let taken = |node: &&String| other.len() == 1 && other.contains(node);
+    let running: Vec<_> =
+        surroundings.running.iter().filter(|node| !taken(node)).cloned().collect();
+    targets(target, &Surroundings { running: &running, ..*surroundings })
 }
 
 fn sorted(nodes: &[String]) -> Vec<String> {
@@ -287,6 +308,17 @@ mod tests {
         assert_eq!(packet_links(&packets(Target::All, Target::All), &moment).unwrap().len(), 6);
         let from_leader = packet_links(&packets(Target::Leader, Target::All), &moment).unwrap();
         assert!(from_leader.len() == 2 && from_leader.iter().all(|(from, _)| from == "n2"));
+        for seed in 0..50 {
+            let moment = Surroundings { seed, ..moment };
+            for (from, to) in [
+                (Target::Any, Target::Any),
+                (Target::Any, Target::Node("n1".into())),
+                (Target::Follower, Target::Follower),
+                (Target::Leader, Target::Follower),
+            ] {
+                assert_eq!(packet_links(&packets(from, to), &moment).unwrap().len(), 1);
+            }
+        }
         let to_itself = packets(Target::Leader, Target::Leader);
         assert_eq!(packet_links(&to_itself, &moment), Err(Unresolved::NoNode));
     }

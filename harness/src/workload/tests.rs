@@ -26,15 +26,26 @@ pub(crate) fn with_faults(faults: &str) -> Workload {
 
 #[test]
 fn every_workload_that_we_ship_is_good_and_says_first_what_it_stresses() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../workloads");
-    let files: Vec<_> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(!files.is_empty());
-    for file in files {
-        let workload = load(&file).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(Some(workload.name.as_ref()), file.file_stem(), "the name is the file's");
-        let text = std::fs::read_to_string(&file).unwrap();
-        let comment: String = text.lines().take_while(|line| line.starts_with('#')).collect();
-        assert!(comment.contains("xpected verdict"), "{}: no verdict is promised", file.display());
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../workloads")];
+    let mut loaded = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let workload = load(&path).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(Some(workload.name.as_ref()), path.file_stem(), "the name is the file's");
+            let text = std::fs::read_to_string(&path).unwrap();
+            let comment: String = text.lines().take_while(|line| line.starts_with('#')).collect();
+            assert!(
+                comment.contains("xpected verdict"),
+                "{}: no verdict is promised",
+                path.display()
+            );
+            loaded += 1;
+        }
     }
+    assert!(loaded >= 14, "only {loaded} workloads were found");
 }

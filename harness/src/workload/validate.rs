@@ -22,6 +22,7 @@ pub(super) fn validate(workload: &Workload, map: &Node) -> Vec<Diagnostic> {
     for number in 0..workload.faults.len() {
         check.rule(number);
     }
+    check.checks();
     check.expectations();
     check.problems.sort_by_key(|problem| problem.place);
     check.problems
@@ -71,6 +72,14 @@ impl Validation<'_> {
         let Workload { system, clients, workload, duration, .. } = self.workload;
         let nodes = format!("a cluster has 1 to {NODES_MAX} nodes");
         self.require((1..=NODES_MAX).contains(&system.nodes), &path!["system", "nodes"], nodes);
+        for (key, timeout) in [
+            ("election_timeout", system.election_timeout),
+            ("first_election_timeout", system.first_election_timeout),
+        ] {
+            let long_enough = timeout.is_none_or(|timeout| timeout >= Duration::from_millis(100));
+            let message = "at least 100ms: heartbeats come every 50ms";
+            self.require(long_enough, &path!["system", key], message);
+        }
         let count = path!["clients", "count"];
         self.require(clients.count > 0, &count, "at least one client is needed");
         self.require(
@@ -80,6 +89,7 @@ impl Validation<'_> {
         );
         let rate = path!["clients", "rate"];
         self.require(clients.rate > 0.0, &rate, "a rate of 0 asks for nothing");
+        self.require(clients.rate == 0.0 || clients.rate >= 0.01, &rate, "at least 0.01/s");
         self.require(clients.rate <= 1e6, &rate, "at most 1000000/s");
         let timeout = path!["clients", "timeout"];
         self.require(!clients.timeout.is_zero(), &timeout, "a time-out of 0 lets nothing succeed");
@@ -169,6 +179,8 @@ impl Validation<'_> {
     }
 
     fn target(&mut self, path: &[Segment], target: &Target) {
+        let alone = *target == Target::Follower && self.workload.system.nodes < 2;
+        self.require(!alone, path, "a cluster of one has no follower");
         let Target::Node(name) = target else { return };
         let names = self.workload.system.node_names();
         let last = names.last().cloned().unwrap_or_default();
@@ -176,12 +188,20 @@ impl Validation<'_> {
         self.require(names.contains(name), path, message);
     }
 
+    fn checks(&mut self) {
+        let checks = &self.workload.checks;
+        self.require(!checks.is_empty(), &path!["checks"], "at least one check is needed");
+        let twice = (1..checks.len()).any(|place| checks[..place].contains(&checks[place]));
+        self.require(!twice, &path!["checks"], "a check is named twice");
+    }
+
     fn expectations(&mut self) {
         let mix = self.workload.workload.mix.weights();
-        for operation in self.workload.expect.ok.keys() {
+        for (operation, least) in &self.workload.expect.ok {
             let place = self.map.at(&path!["expect", "ok"]).key(operation);
             let message = match mix.iter().find(|(name, _)| name == operation) {
                 Some((_, 0)) => format!("the mix has no {operation}, so none can succeed"),
+                Some(_) if *least == 0 => "an expectation of 0 expects nothing".to_string(),
                 Some(_) => continue,
                 None => {
                     let near = nearest(operation, mix.map(|(name, _)| name));
@@ -192,6 +212,9 @@ impl Validation<'_> {
             };
             self.problems.push(Diagnostic { place, message });
         }
+        let split_votes = self.workload.expect.split_votes;
+        let nothing = "an expectation of 0 expects nothing";
+        self.require(split_votes != Some(0), &path!["expect", "split_votes"], nothing);
         let within = self.workload.expect.recovers_within;
         let never = "a recovery within no time never happens";
         self.require(

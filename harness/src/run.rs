@@ -248,15 +248,16 @@ impl Stage {
         Ok(interrupt.is_cancelled())
     }
 
-    /// Waits, while the clients go on, until the healed cluster agrees on a leader and has served somebody.
+    /// Waits, while the clients go on, until the healed cluster has served somebody and agrees on a leader. A cluster that serves but never
+    /// agrees is not waited for as long.
     async fn recover(&self, workload: &Workload, interrupt: &CancellationToken) {
         let limit =
             if interrupt.is_cancelled() { INTERRUPTED_LIMIT } else { recovery_limit(workload) };
         let deadline = Instant::now() + limit;
         let served = self.served();
         let alive = self.nemesis.cluster.running();
-        self.observer.settled(&alive, limit).await;
-        while self.served() == served && Instant::now() < deadline {
+        self.observer.settled(&alive, limit.min(RECOVERY_LIMIT)).await;
+        while self.served() == served && Instant::now() < deadline && !interrupt.is_cancelled() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

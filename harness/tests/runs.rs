@@ -1,0 +1,184 @@
+//! Whole runs on real processes, as a user starts them.
+
+mod support;
+
+use rustix::process::Signal;
+use support::{Place, signal, text};
+
+/// Three nodes for three seconds, with these faults.
+fn workload(duration: &str, faults: &str) -> String {
+    format!(
+        "system: {{ kind: raft, nodes: 3 }}\nclients: {{ count: 6, rate: 200/s }}\n\
+         workload: {{ kind: register, keys: 3, mix: {{ read: 1, write: 1, cas: 1 }} }}\n\
+         duration: {duration}\nfaults: {faults}\n"
+    )
+}
+
+const ISOLATE_LEADER: &str =
+    "[{ at: 500ms, for: 1500ms, all_of: [partition: { isolate: leader }] }]";
+
+#[test]
+fn a_run_ends_in_a_verdict_that_can_be_had_again_from_its_files() {
+    let place = Place::new();
+    let faults = "\n  - { at: 200ms, for: 700ms, all_of: [kill: { node: leader }] }\
+                  \n  - { at: 2s, for: 700ms, all_of: [pause: { node: any }] }\
+                  \n  - { at: 3s, for: 700ms, all_of: [packets: { loss: 20%, delay: 10ms, jitter: 5ms }] }";
+    place.file("w.yaml", &workload("4s", faults));
+    let run = place.output(&["run", "w.yaml", "--seed", "7"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run));
+    assert!(text(&run).contains("faultline run w.yaml --seed 7"), "{}", text(&run));
+    let verdict = place.json("verdict.json");
+    assert_eq!(verdict["verdict"], "valid");
+    let kinds: Vec<_> =
+        verdict["faults"].as_array().unwrap().iter().map(|f| f["kind"].clone()).collect();
+    assert_eq!(kinds, ["kill", "pause", "packets"]);
+    assert!(
+        verdict["faults"][0]["effect"].as_str().unwrap().contains("killed (signal 9), back as pid")
+    );
+    for file in
+        ["run.json", "workload.yaml", "schedule.jsonl", "report.html", "junit.xml", "summary.md"]
+    {
+        assert!(place.path().join("runs/latest").join(file).exists(), "{file}");
+    }
+    assert!(!place.path().join("runs/latest/certs").exists(), "keys are not left behind");
+    // The killed node told its trace in two incarnations.
+    let traces = std::fs::read_dir(place.path().join("runs/latest/trace")).unwrap().count();
+    assert_eq!(traces, 4);
+    place.assert_no_processes();
+
+    let check = place.output(&["check", "runs/latest", "--json"]);
+    assert_eq!(check.status.code(), Some(0), "{}", text(&check));
+    let again: serde_json::Value = serde_json::from_slice(&check.stdout).unwrap();
+    assert_eq!(again, verdict, "the files alone give the same judgement");
+    let bare = place.output(&["check", "runs/latest/history.jsonl"]);
+    assert_eq!(bare.status.code(), Some(0), "{}", text(&bare));
+    assert!(text(&bare).contains("cas-register (guessed"), "{}", text(&bare));
+}
+
+#[test]
+fn a_planted_bug_is_convicted_of_the_right_violation() {
+    let place = Place::new();
+    place.file("w.yaml", &workload("3s", ISOLATE_LEADER));
+    let run = place.output(&["run", "w.yaml", "--seed", "1", "--plant", "local-leader-read"]);
+    assert_eq!(run.status.code(), Some(1), "{}", text(&run));
+    let checks = place.json("verdict.json")["checks"].clone();
+    assert_eq!(
+        (&checks[0]["name"], &checks[0]["verdict"]),
+        (&"linearizable".into(), &"invalid".into())
+    );
+    let summary = checks[0]["violations"][0]["summary"].as_str().unwrap();
+    assert!(summary.contains("stale read"), "{summary}");
+    assert_eq!(place.json("run.json")["planted"], "local-leader-read");
+}
+
+#[test]
+fn a_fault_without_effect_proves_nothing() {
+    let place = Place::new();
+    let nothing = "[{ at: 500ms, for: 10ms, all_of: [packets: { loss: 0.0001% }] }]";
+    place.file("w.yaml", &workload("1s", nothing));
+    let run = place.output(&["run", "w.yaml"]);
+    assert_eq!(run.status.code(), Some(3), "{}", text(&run));
+    assert!(text(&run).contains("0 of "), "{}", text(&run));
+}
+
+#[test]
+fn two_runs_at_once_do_not_disturb_each_other_and_the_worst_code_wins() {
+    let place = Place::new();
+    place.file("good.yaml", &workload("1s", "[]"));
+    let nothing = "[{ at: 500ms, for: 10ms, all_of: [packets: { loss: 0.0001% }] }]";
+    place.file("vacuous.yaml", &workload("1s", nothing));
+    let arguments = ["run", "good.yaml", "vacuous.yaml", "--seed", "3"];
+    let other = place.faultline(&arguments).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let run = place.output(&arguments);
+    assert_eq!(run.status.code(), Some(3), "{}", text(&run));
+    assert!(
+        text(&run).contains("2 runs: 1 valid, 0 with a violation, 1 undecided"),
+        "{}",
+        text(&run)
+    );
+    assert_eq!(other.wait_with_output().unwrap().status.code(), Some(3));
+    let directories = std::fs::read_dir(place.path().join("runs")).unwrap().count();
+    assert_eq!(directories, 5, "four runs and `latest`");
+}
+
+#[test]
+fn an_interrupted_run_heals_judges_what_it_has_and_is_no_pass() {
+    for stop in [Signal::INT, Signal::TERM] {
+        let place = Place::new();
+        let pause = "[{ at: 500ms, for: 50s, all_of: [pause: { node: any }] }]";
+        place.file("w.yaml", &workload("60s", pause));
+        let child = place.start_until(&["run", "w.yaml"], r#""stage":"done""#);
+        signal(&child, stop);
+        let run = child.wait_with_output().unwrap();
+        assert_eq!(run.status.code(), Some(3), "{}", text(&run));
+        let history = place.history();
+        assert!(
+            history.contains(r#""f":"resume""#) && history.contains(r#""healed":true"#),
+            "{stop:?}"
+        );
+        assert!(history.contains(r#""interrupted":true"#));
+        assert_eq!(place.json("verdict.json")["verdict"], "unknown");
+        place.assert_no_processes();
+    }
+}
+
+#[test]
+fn an_interrupted_run_that_has_a_violation_is_a_violation() {
+    let place = Place::new();
+    let isolate = "[{ at: 500ms, for: 50s, all_of: [partition: { isolate: leader }] }]";
+    place.file("w.yaml", &workload("60s", isolate));
+    let child =
+        place.start_until(&["run", "w.yaml", "--plant", "local-leader-read"], r#""stage":"done""#);
+    std::thread::sleep(std::time::Duration::from_secs(3)); // Time for stale reads.
+    signal(&child, Signal::INT);
+    let run = child.wait_with_output().unwrap();
+    assert_eq!(run.status.code(), Some(1), "{}", text(&run));
+}
+
+#[test]
+fn a_second_signal_and_sigkill_leave_no_process_behind_not_even_a_paused_one() {
+    let pause = "[{ at: 200ms, for: 50s, all_of: [pause: { node: any }] }]";
+    for twice in [true, false] {
+        let place = Place::new();
+        place.file("w.yaml", &workload("60s", pause));
+        let child = place.start_until(&["run", "w.yaml"], r#""stage":"done""#);
+        assert_eq!(place.processes().len(), 3, "{:?}", place.processes());
+        if twice {
+            signal(&child, Signal::INT);
+            place.wait_until("the first signal was taken", || {
+                place.history().contains(r#""f":"resume""#)
+            });
+            signal(&child, Signal::INT);
+        } else {
+            signal(&child, Signal::KILL);
+        }
+        let run = child.wait_with_output().unwrap();
+        place.assert_no_processes();
+        if twice {
+            assert_eq!(run.status.code(), Some(3), "{}", text(&run));
+        } else {
+            // What was recorded up to that instant can be judged, and acquits nobody.
+            let check = place.output(&["check", "runs/latest"]);
+            assert_eq!(check.status.code(), Some(3), "{}", text(&check));
+            assert!(text(&check).contains("cut off"), "{}", text(&check));
+        }
+    }
+}
+
+#[test]
+fn a_node_that_dies_uninvited_is_a_violation() {
+    let place = Place::new();
+    place.file("w.yaml", &workload("4s", "[]"));
+    let faultline = env!("CARGO_BIN_EXE_faultline");
+    // Only n2 dies, two seconds after its start.
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *'--id n2 '*) ;; *) exec {faultline} \"$@\" ;; esac\n\
+         {faultline} \"$@\" &\nsleep 2\necho 'out of luck' >&2\nkill -9 $!\nexit 7\n"
+    );
+    place.script("node.sh", &script);
+    let run = place.output(&["run", "w.yaml", "--node-bin", "node.sh"]);
+    assert_eq!(run.status.code(), Some(1), "{}", text(&run));
+    assert!(text(&run).contains("n2 ended by itself (exit status: 7)"), "{}", text(&run));
+    assert!(text(&run).contains("out of luck"), "the end of its log is shown: {}", text(&run));
+    place.assert_no_processes();
+}

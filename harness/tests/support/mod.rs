@@ -1,0 +1,112 @@
+//! Running the real binary, and looking for what it leaves behind.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A folder of its own for each test, with everything that the test starts.
+pub struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes a file and returns its path.
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// An executable script.
+    pub fn script(&self, name: &str, text: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.file(name, text);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    /// `faultline <arguments>` in this folder.
+    pub fn faultline(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_faultline"));
+        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it to its end.
+    pub fn output(&self, arguments: &[&str]) -> Output {
+        self.faultline(arguments).output().unwrap()
+    }
+
+    /// Starts it and waits until the history of its run has a line with `text`.
+    pub fn start_until(&self, arguments: &[&str], text: &str) -> Child {
+        let mut command = self.faultline(arguments);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        self.wait_until(&format!("the history says {text}"), || self.history().contains(text));
+        child
+    }
+
+    /// The history of the latest run so far.
+    pub fn history(&self) -> String {
+        std::fs::read_to_string(self.path().join("runs/latest/history.jsonl")).unwrap_or_default()
+    }
+
+    /// A file of the latest run, as JSON.
+    pub fn json(&self, name: &str) -> serde_json::Value {
+        let path = self.path().join("runs/latest").join(name);
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    }
+
+    /// The processes that were started in this folder and still are: every node names its folder on its command line.
+    pub fn processes(&self) -> Vec<String> {
+        let mark = self.path().display().to_string();
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(line) = std::fs::read(entry.path().join("cmdline")) else { continue };
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            let node = std::fs::read_link(entry.path().join("cwd"))
+                .is_ok_and(|cwd| cwd.starts_with(&mark));
+            if node && line.contains(" node ") {
+                found.push(format!("{}: {line}", entry.file_name().to_string_lossy()));
+            }
+        }
+        found
+    }
+
+    /// Nothing is left, or nothing will be in a moment: the kernel kills asynchronously.
+    pub fn assert_no_processes(&self) {
+        self.wait_until("no process is left", || self.processes().is_empty());
+    }
+
+    /// Waits for something that must happen; the limit only ends a test that hangs.
+    pub fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
+        let begin = Instant::now();
+        while !holds() {
+            assert!(
+                begin.elapsed() < Duration::from_secs(60),
+                "still not: {what}; {:?}",
+                self.processes()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Both outputs as text.
+pub fn text(output: &Output) -> String {
+    let parts = [&output.stdout, &output.stderr];
+    parts.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
+}
+
+/// Sends a signal to a process that the test started.
+pub fn signal(child: &Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}

@@ -1,0 +1,138 @@
+//! The judgement for people and for CI: terminal, HTML, JUnit, Markdown.
+
+mod html;
+mod junit;
+mod markdown;
+mod progress;
+mod terminal;
+
+use std::path::Path;
+
+use anyhow::Context;
+use checker::verdict::{CheckReport, Judgement, Verdict};
+
+pub(crate) use progress::{Progress, Snapshot};
+pub(crate) use terminal::terminal;
+
+use crate::run_directory::RunInfo;
+
+/// Writes `report.html`, `junit.xml` and `summary.md` into a run directory.
+pub(crate) fn write(directory: &Path, info: &RunInfo, judgement: &Judgement) -> anyhow::Result<()> {
+    let page = html::page(directory, info, judgement)?;
+    for (name, text) in [
+        ("report.html", page),
+        ("junit.xml", junit::junit(info, judgement)?),
+        ("summary.md", markdown::summary(info, judgement)),
+    ] {
+        let path = directory.join(name);
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The word for a verdict. Undecided is no kind of pass.
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Valid => "PASS",
+        Verdict::Invalid => "FAIL",
+        Verdict::Unknown => "UNDECIDED",
+    }
+}
+
+/// The check that decided the verdict: the first of those that are as bad as the whole.
+fn decisive(judgement: &Judgement) -> Option<&CheckReport> {
+    let worst = judgement.verdict;
+    judgement.checks.iter().find(|check| check.verdict == worst && worst != Verdict::Valid)
+}
+
+/// Nanoseconds as seconds, to the millisecond.
+fn seconds(nanoseconds: u64) -> String {
+    format!("{:.3}", nanoseconds as f64 / 1e9)
+}
+
+/// `1.356 s to 2.856 s`, as far as it is known.
+fn span(began: Option<u64>, ended: Option<u64>) -> String {
+    match (began, ended) {
+        (Some(began), Some(ended)) => format!("{} to {} s", seconds(began), seconds(ended)),
+        (Some(began), None) => format!("from {} s", seconds(began)),
+        (None, _) => "never".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use checker::verdict::{FaultReport, OperationReport, OutcomeCounts, Violation};
+
+    use super::*;
+
+    pub(super) fn info() -> RunInfo {
+        RunInfo {
+            format: 1,
+            faultline: "0.1.0".into(),
+            commit: None,
+            workload: "leader-storm".into(),
+            seed: 7,
+            command: "faultline run workloads/leader-storm.yaml --seed 7".into(),
+            started: "2026-11-24T10:15:00Z".into(),
+            host: BTreeMap::from([("cpus".to_string(), serde_json::json!(2))]),
+            nodes: vec!["n1".into(), "n2".into()],
+            node_binary: BTreeMap::from([("sha256".to_string(), "ab".repeat(32))]),
+            planted: None,
+            judge: serde_json::json!({}),
+        }
+    }
+
+    fn check(name: &str, verdict: Verdict, detail: &str) -> CheckReport {
+        CheckReport { name: name.into(), verdict, detail: detail.into(), violations: vec![] }
+    }
+
+    /// A judgement with this verdict, by a check that is called `linearizable`.
+    pub(super) fn judgement(verdict: Verdict) -> Judgement {
+        let mut linearizable = check("linearizable", verdict, "8 keys, 2 <b> & \"more\"");
+        if verdict == Verdict::Invalid {
+            linearizable.violations.push(Violation {
+                summary: "key k3: stale read at 2.000 s: <script>alert(1)</script>".into(),
+                time: Some(2_000_000_000),
+                key: Some("k3".into()),
+                explanation: vec!["Written by process 1.".into(), "Replaced by process 2.".into()],
+                operations: vec![OperationReport {
+                    process: 4,
+                    node: Some("n1".into()),
+                    operation: "read -> 17".into(),
+                    outcome: "ok".into(),
+                    invoked: 1_900_000_000,
+                    completed: Some(2_000_000_000),
+                }],
+            });
+        }
+        Judgement {
+            verdict,
+            checks: vec![
+                linearizable,
+                check("election-safety", Verdict::Valid, "one leader a term"),
+            ],
+            faults: vec![FaultReport {
+                id: "f1".into(),
+                kind: "partition".into(),
+                action: "isolate leader n2 (term 4)".into(),
+                began: Some(1_000_000_000),
+                ended: Some(2_500_000_000),
+                effective: verdict != Verdict::Unknown,
+                effect: "57 packets dropped on 8 links".into(),
+            }],
+            operations: BTreeMap::from([(
+                "read".to_string(),
+                OutcomeCounts { ok: 5, fail: 2, info: 1 },
+            )]),
+        }
+    }
+
+    #[test]
+    fn the_decisive_check_is_the_first_as_bad_as_the_whole() {
+        assert!(decisive(&judgement(Verdict::Valid)).is_none());
+        assert_eq!(decisive(&judgement(Verdict::Invalid)).unwrap().name, "linearizable");
+        assert_eq!(decisive(&judgement(Verdict::Unknown)).unwrap().name, "linearizable");
+    }
+}

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clients::{Drive, final_reads};
 use crate::cluster::{CLIENTS, Cluster, NodeProgram};
 use crate::faults::Nemesis;
-use crate::links::Network;
+use crate::links::{LinkName, Network};
 use crate::observer::Observer;
 use crate::plan::Schedule;
 use crate::recorder::{Line, Recorder};
@@ -33,6 +33,8 @@ use crate::workload::Workload;
 const SETTLE_LIMIT: Duration = Duration::from_secs(15);
 /// How long the clients go on after the heal, waiting for the cluster to serve again, where the workload does not say.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(10);
+/// How long a healed link may stay silent.
+const LINKS_LIMIT: Duration = Duration::from_secs(5);
 const FINAL_READS_LIMIT: Duration = Duration::from_secs(10);
 /// What starting, healing and stopping processes may take on a slow machine.
 const SLACK: Duration = Duration::from_secs(30);
@@ -238,6 +240,7 @@ impl Stage {
         self.nemesis.heal_all().await;
         phase(&self.recorder, "heal");
         self.recover(workload, interrupt).await;
+        self.verify_links(interrupt).await;
         stop_clients.cancel();
         driving.await.context("a client panicked")?;
         if !interrupt.is_cancelled() {
@@ -259,6 +262,28 @@ impl Stage {
         self.observer.settled(&alive, limit.min(RECOVERY_LIMIT)).await;
         while self.served() == served && Instant::now() < deadline && !interrupt.is_cancelled() {
             tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Makes sure that every link between nodes that run carries packets again. Nodes keep their connections alive several times a second, so a link that
+    /// stays silent was not healed.
+    async fn verify_links(&self, interrupt: &CancellationToken) {
+        let running = self.nemesis.cluster.running();
+        let network = &self.nemesis.network;
+        let before = network.passed();
+        let silent = || -> Vec<String> {
+            let passed = network.passed();
+            let between = |(from, to): &&LinkName| running.contains(from) && running.contains(to);
+            let links = before.keys().filter(between).filter(|link| passed[*link] == before[*link]);
+            links.map(|(from, to)| format!("{from}->{to}")).collect()
+        };
+        let deadline = Instant::now() + LINKS_LIMIT;
+        while !silent().is_empty() && Instant::now() < deadline && !interrupt.is_cancelled() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        if !silent().is_empty() && !interrupt.is_cancelled() {
+            let what = format!("after the heal no packet passed on {}", silent().join(", "));
+            self.recorder.record(Line::nemesis("problem", json!({ "what": what })));
         }
     }
 

@@ -98,7 +98,7 @@ impl<'a> Case<'a> {
                 )],
                 shown: vec![*writer],
             },
-            (_, Some(writer)) if !happened.iter().any(|writer| begun(writer)) => Argument {
+            (_, Some(writer)) if !happened.iter().any(begun) => Argument {
                 kind: "read from the future",
                 steps: vec![format!(
                     "{demanded} was written only later, by {} ({}).",

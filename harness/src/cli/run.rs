@@ -76,8 +76,7 @@ fn load(files: &[PathBuf]) -> Result<Vec<(PathBuf, Workload)>, ExitCode> {
 
 fn binary(given: Option<&Path>) -> Result<PathBuf, String> {
     let Some(path) = given else {
-        return std::env::current_exe()
-            .map_err(|error| format!("cannot find our own binary: {error}"));
+        return Ok(PathBuf::from(OURSELVES));
     };
     let found = std::fs::canonicalize(path)
         .map_err(|error| format!("--node-bin {}: {error}", path.display()))?;

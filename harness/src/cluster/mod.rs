@@ -226,7 +226,8 @@ impl Cluster {
 
     /// The command line of the node contract (`docs/formats.md`).
     fn arguments(&self, name: &str, incarnation: u64) -> Vec<String> {
-        let listen = self.nodes[name].address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let listen =
+            self.nodes[name].address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
         let program = &self.program;
         let mut arguments = vec!["node".to_string()];
         let mut flag = |name: &str, value: String| {

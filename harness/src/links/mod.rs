@@ -9,4 +9,4 @@ mod engine;
 mod relay;
 
 pub(crate) use engine::{Counters, Rule};
-pub(crate) use relay::Network;
+pub(crate) use relay::{LinkName, Network};

@@ -43,17 +43,12 @@ pub(crate) fn terminal(
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     if table.width().is_none() {
         table.set_width(WIDTH);
     }
     table.set_header(header.iter().map(|title| title.to_string()));
     table
-}
-
-/// Without the blanks that a table puts at the end of its lines.
-fn trimmed(table: &Table) -> String {
-    table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 fn faults(judgement: &Judgement) -> String {
@@ -66,7 +61,7 @@ fn faults(judgement: &Judgement) -> String {
         let when = span(fault.began, fault.ended);
         table.add_row([fault.id.clone(), fault.action.clone(), when, effect]);
     }
-    trimmed(&table)
+    table.trim_fmt()
 }
 
 fn operations(judgement: &Judgement) -> String {
@@ -75,7 +70,7 @@ fn operations(judgement: &Judgement) -> String {
         let [ok, fail, info] = [counts.ok, counts.fail, counts.info].map(|count| count.to_string());
         table.add_row([name.clone(), ok, fail, info]);
     }
-    trimmed(&table)
+    table.trim_fmt()
 }
 
 fn checks(judgement: &Judgement) -> String {
@@ -83,7 +78,7 @@ fn checks(judgement: &Judgement) -> String {
     for check in &judgement.checks {
         table.add_row([word(check.verdict).to_string(), check.name.clone(), check.detail.clone()]);
     }
-    trimmed(&table)
+    table.trim_fmt()
 }
 
 fn violation_text(violation: &Violation) -> String {
@@ -95,8 +90,9 @@ fn violation_text(violation: &Violation) -> String {
         let mut table =
             table(&["  invoked", "completed", "process", "node", "operation", "outcome"]);
         for operation in &violation.operations {
-            let completed =
-                operation.completed.map_or("…".to_string(), |end| format!("{} s", seconds(end)));
+            let completed = operation
+                .completed
+                .map_or_else(|| "…".to_string(), |end| format!("{} s", seconds(end)));
             table.add_row([
                 format!("  {} s", seconds(operation.invoked)),
                 completed,
@@ -106,7 +102,7 @@ fn violation_text(violation: &Violation) -> String {
                 operation.outcome.clone(),
             ]);
         }
-        let _ = writeln!(text, "{}", trimmed(&table));
+        let _ = writeln!(text, "{}", table.trim_fmt());
     }
     text
 }

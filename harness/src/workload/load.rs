@@ -19,6 +19,10 @@ pub(crate) fn load(path: &Path) -> Result<Workload, Diagnostics> {
         text: String::new(),
         problems: vec![Diagnostic { place: None, message }],
     };
+    let bytes_in_all = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if bytes_in_all > FILE_BYTES_MAX {
+        return Err(unreadable("larger than 1 MiB: this is no workload".into()));
+    }
     let bytes = std::fs::read(path)
         .map_err(|error| unreadable(format!("cannot read the workload: {error}")))?;
     let text = String::from_utf8(bytes).map_err(|_| unreadable("not UTF-8 text".into()))?;
@@ -84,7 +88,7 @@ fn explain(message: &str, path: &[Segment], map: &Node) -> (Place, String) {
     };
     let within = section(path, word);
     if message.starts_with("unknown field") {
-        let place = map.at(&within).key(word).unwrap_or(map.at(&within).place);
+        let place = map.at(&within).key(word).unwrap_or_else(|| map.at(&within).place);
         return (
             place,
             format!("unknown key `{word}`{}{}", in_section(&within), suggest(word, known)),
@@ -327,5 +331,7 @@ expect:
         let binary = dir.path().join("b.yaml");
         std::fs::write(&binary, [0xff, 0xfe, 0]).unwrap();
         assert!(load(&binary).unwrap_err().to_string().contains("not UTF-8"));
+        std::fs::write(&binary, vec![b' '; FILE_BYTES_MAX as usize + 1]).unwrap();
+        assert!(load(&binary).unwrap_err().to_string().contains("larger than 1 MiB"));
     }
 }

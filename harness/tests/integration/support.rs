@@ -5,28 +5,28 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// A folder of its own for each test, with everything that the test starts.
-pub struct Place {
+pub(crate) struct Place {
     dir: tempfile::TempDir,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
     /// Writes a file and returns its path.
-    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path().join(name);
         std::fs::write(&path, text).unwrap();
         path
     }
 
     /// An executable script.
-    pub fn script(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn script(&self, name: &str, text: &str) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
         let path = self.file(name, text);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -34,19 +34,19 @@ impl Place {
     }
 
     /// `faultline <arguments>` in this folder.
-    pub fn faultline(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn faultline(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_faultline"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
         command
     }
 
     /// Runs it to its end.
-    pub fn output(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn output(&self, arguments: &[&str]) -> Output {
         self.faultline(arguments).output().unwrap()
     }
 
     /// Starts it and waits until the history of its run has a line with `text`.
-    pub fn start_until(&self, arguments: &[&str], text: &str) -> Child {
+    pub(crate) fn start_until(&self, arguments: &[&str], text: &str) -> Child {
         let mut command = self.faultline(arguments);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         self.wait_until(&format!("the history says {text}"), || self.history().contains(text));
@@ -54,18 +54,18 @@ impl Place {
     }
 
     /// The history of the latest run so far.
-    pub fn history(&self) -> String {
+    pub(crate) fn history(&self) -> String {
         std::fs::read_to_string(self.path().join("runs/latest/history.jsonl")).unwrap_or_default()
     }
 
     /// A file of the latest run, as JSON.
-    pub fn json(&self, name: &str) -> serde_json::Value {
+    pub(crate) fn json(&self, name: &str) -> serde_json::Value {
         let path = self.path().join("runs/latest").join(name);
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
     }
 
     /// The processes that were started in this folder and still are: every node names its folder on its command line.
-    pub fn processes(&self) -> Vec<String> {
+    pub(crate) fn processes(&self) -> Vec<String> {
         let mark = self.path().display().to_string();
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
@@ -81,12 +81,12 @@ impl Place {
     }
 
     /// Nothing is left, or nothing will be in a moment: the kernel kills asynchronously.
-    pub fn assert_no_processes(&self) {
+    pub(crate) fn assert_no_processes(&self) {
         self.wait_until("no process is left", || self.processes().is_empty());
     }
 
     /// Waits for something that must happen; the limit only ends a test that hangs.
-    pub fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
+    pub(crate) fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
         let begin = Instant::now();
         while !holds() {
             assert!(
@@ -100,13 +100,13 @@ impl Place {
 }
 
 /// Both outputs as text.
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     let parts = [&output.stdout, &output.stderr];
     parts.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
 }
 
 /// Sends a signal to a process that the test started.
-pub fn signal(child: &Child, signal: rustix::process::Signal) {
+pub(crate) fn signal(child: &Child, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();
 }

@@ -1,8 +1,6 @@
 //! Bad input of every kind: one clear message, the documented exit code, no stack trace.
 
-mod support;
-
-use support::{Place, text};
+use crate::support::{Place, text};
 
 const GOOD: &str = "system: { kind: raft, nodes: 3 }\nclients: { count: 3, rate: 50/s }\n\
                     workload: { kind: register, keys: 1, mix: { read: 1, write: 1 } }\nduration: 1s\n";

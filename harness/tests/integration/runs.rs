@@ -1,9 +1,7 @@
 //! Whole runs on real processes, as a user starts them.
 
-mod support;
-
+use crate::support::{Place, signal, text};
 use rustix::process::Signal;
-use support::{Place, signal, text};
 
 /// Three nodes for three seconds, with these faults.
 fn workload(duration: &str, faults: &str) -> String {
@@ -58,7 +56,7 @@ fn a_run_ends_in_a_verdict_that_can_be_had_again_from_its_files() {
 #[test]
 fn a_planted_bug_is_convicted_of_the_right_violation() {
     let place = Place::new();
-    place.file("w.yaml", &workload("3s", ISOLATE_LEADER));
+    place.file("w.yaml", &workload("5s", ISOLATE_LEADER));
     let run = place.output(&["run", "w.yaml", "--seed", "1", "--plant", "local-leader-read"]);
     assert_eq!(run.status.code(), Some(1), "{}", text(&run));
     let checks = place.json("verdict.json")["checks"].clone();

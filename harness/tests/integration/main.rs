@@ -1,0 +1,5 @@
+//! The binary as a user runs it, on real processes.
+
+mod bad_input;
+mod runs;
+mod support;

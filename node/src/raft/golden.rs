@@ -1,1 +1,469 @@
+//! Golden scripts: a scenario a file in `testscripts/`, commands and what comes of them. Nodes are called a, b, c… as in the founding
+//! document. Rewrite them with `UPDATE_GOLDENFILES=1 cargo test -p faultline-node golden`, and review every difference: the review is the
+//! test.
+//!
+//! Commands:
+//!
+//! * `cluster nodes=3 timeouts="168,210,200" [bug=NAME]`: nodes with these first election time-outs, in ticks; a tick is a millisecond here
+//! * `timeout NODE TICKS`: the current time-out of a node ends so many ticks after it began
+//! * `run TICKS`: so often, all nodes tick, and then all messages are delivered
+//! * `tick NODE [TICKS]`: one node ticks; its messages wait
+//! * `campaign NODE`: its election time-out ends now; its messages wait
+//! * `propose NODE COMMAND [times=N]`, `read NODE`: a client's request; messages wait
+//! * `deliver [from=NODE] [to=NODE]`: delivers what waits now, not what comes of it
+//! * `stabilize`: delivers until nothing waits
+//! * `drop [from=NODE] [to=NODE]`: loses what waits
+//! * `repeat from=NODE to=NODE [back=N]`: the last message (or the Nth before it) that was delivered on that link comes again
+//! * `partition "a,b" "c,d,e"`, `heal`: what is sent between groups is lost
+//! * `crash NODE`, `restart NODE`
+//! * `commit`: how long each log is, and how far it is committed
+//! * `state [NODE]`: role, term, vote, commit index, log (`?` marks what is not committed) and the value applied last
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::error::Error;
+use std::fmt::Write;
+
+use goldenscript::{Command, Context};
+
+use super::disk::Disk;
+use super::effects::{Answer, Effects, Input};
+use super::log::Payload;
+use super::message::{Body, Message};
+use super::{Config, LogIndex, NodeId, Raft, RequestId, Role};
+use crate::trace::{Event, Record};
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the scripts are files")]
+fn golden_scripts() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/raft/testscripts");
+    let mut ran = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("# "), "{}: the first line says what it proves", path.display());
+        goldenscript::run(&mut Cluster::default(), &path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        ran += 1;
+    }
+    assert!(ran >= 20, "only {ran} scripts were found");
+}
+
+/// Election time-outs that are drawn, when the script fixes none: long enough never to matter.
+const DRAWN_TICKS: u32 = 100_000;
+const HEARTBEAT_TICKS: u32 = 50;
+
+#[derive(Default)]
+struct Cluster {
+    nodes: BTreeMap<NodeId, Node>,
+    waiting: VecDeque<Sent>,
+    delivered: Vec<Sent>,
+    /// The group of each node, while there is a partition.
+    groups: BTreeMap<NodeId, usize>,
+    requests: u64,
+    output: String,
+}
+
+/// A node that may be down.
+struct Node {
+    config: Config,
+    disk: Disk,
+    raft: Option<Raft>,
+    value: Option<String>,
+}
+
+#[derive(Clone)]
+struct Sent {
+    from: NodeId,
+    to: NodeId,
+    message: Message,
+}
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+impl goldenscript::Runner for Cluster {
+    type Command = Command;
+
+    fn run(&mut self, command: &Command, _: &Context) -> Result<String> {
+        let mut arguments = command.consume_args();
+        let mut node = |what: &str| -> Result<NodeId> {
+            parse(arguments.next_pos().ok_or_else(|| format!("{what}: which node?"))?)
+        };
+        match command.name.as_str() {
+            "cluster" => self.cluster(command)?,
+            "timeout" => {
+                let (id, ticks) =
+                    (node("timeout")?, arguments.next_pos().ok_or("how many ticks?")?);
+                self.raft(id)?.election_timeout_ticks = ticks.parse()?;
+            }
+            "run" => self.run_ticks(arguments.next_pos().ok_or("how many ticks?")?.parse()?)?,
+            "tick" => {
+                let id = node("tick")?;
+                for _ in 0..arguments.next_pos().unwrap_or("1").parse::<u32>()? {
+                    self.step(id, Input::Tick)?;
+                }
+            }
+            "campaign" => {
+                let id = node("campaign")?;
+                let raft = self.raft(id)?;
+                raft.election_timeout_ticks = raft.elapsed_ticks + 1;
+                self.step(id, Input::Tick)?;
+            }
+            "propose" => {
+                let id = node("propose")?;
+                let times: u32 = arguments.take_key("times").unwrap_or("1").parse()?;
+                let words: Vec<_> = std::iter::from_fn(|| arguments.next_pos()).collect();
+                for _ in 0..times {
+                    let command = words.join(" ").into_bytes();
+                    let request = self.request(id, "propose");
+                    self.step(id, Input::Propose { id: request, command })?;
+                }
+            }
+            "read" => {
+                let id = node("read")?;
+                let request = self.request(id, "read");
+                self.step(id, Input::Read { id: request })?;
+            }
+            "deliver" => self.deliver(command)?,
+            "stabilize" => self.stabilize()?,
+            "drop" => self.drop_waiting(command)?,
+            "repeat" => self.repeat(command)?,
+            "partition" => self.partition(command)?,
+            "heal" => self.groups.clear(),
+            "crash" => self.node(node("crash")?)?.raft = None,
+            "restart" => self.restart(node("restart")?)?,
+            "commit" => self.commit(),
+            "state" => self.state(arguments.next_pos().map(parse).transpose()?)?,
+            other => return Err(format!("unknown command {other}").into()),
+        }
+        Ok(std::mem::take(&mut self.output))
+    }
+}
+
+impl Cluster {
+    fn cluster(&mut self, command: &Command) -> Result<()> {
+        let mut arguments = command.consume_args();
+        let count: u32 = arguments.take_key("nodes").ok_or("how many nodes?")?.parse()?;
+        let timeouts = arguments.take_key("timeouts").unwrap_or_default();
+        let timeouts: Vec<u32> = timeouts
+            .split(',')
+            .filter(|t| !t.is_empty())
+            .map(str::parse)
+            .collect::<std::result::Result<_, _>>()?;
+        let bug = arguments.take_key("bug").map(str::parse).transpose()?;
+        arguments.reject_next()?;
+        let ids: BTreeSet<_> = (1..=count).map(NodeId).collect();
+        for (place, id) in ids.iter().enumerate() {
+            let config = Config {
+                id: *id,
+                peers: ids.iter().copied().filter(|peer| peer != id).collect(),
+                heartbeat_ticks: HEARTBEAT_TICKS,
+                election_timeout_ticks: DRAWN_TICKS..DRAWN_TICKS + 1,
+                first_election_timeout_ticks: timeouts.get(place).copied(),
+                seed: u64::from(id.0),
+                bug,
+            };
+            self.nodes.insert(*id, Node { config, disk: Disk::default(), raft: None, value: None });
+            self.start(*id)?;
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, id: NodeId) -> Result<()> {
+        let node = self.node(id)?;
+        node.raft =
+            Some(Raft::new(node.config.clone(), node.disk.hard_state, node.disk.entries.clone()));
+        node.value = None;
+        Ok(())
+    }
+
+    fn restart(&mut self, id: NodeId) -> Result<()> {
+        self.start(id)?;
+        self.node(id)?.config.first_election_timeout_ticks = None;
+        self.step(id, Input::Tick)
+    }
+
+    fn node(&mut self, id: NodeId) -> Result<&mut Node> {
+        self.nodes.get_mut(&id).ok_or_else(|| "no such node".into())
+    }
+
+    fn raft(&mut self, id: NodeId) -> Result<&mut Raft> {
+        self.node(id)?.raft.as_mut().ok_or_else(|| format!("{} is down", name(id)).into())
+    }
+
+    fn request(&mut self, id: NodeId, what: &str) -> RequestId {
+        self.requests += 1;
+        let _ = writeln!(self.output, "{}: {what} is request {}", name(id), self.requests);
+        RequestId(self.requests)
+    }
+
+    fn run_ticks(&mut self, ticks: u32) -> Result<()> {
+        for _ in 0..ticks {
+            let up: Vec<_> = self
+                .nodes
+                .iter()
+                .filter(|(_, node)| node.raft.is_some())
+                .map(|(id, _)| *id)
+                .collect();
+            for id in up {
+                self.step(id, Input::Tick)?;
+            }
+            self.stabilize()?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, id: NodeId, input: Input) -> Result<()> {
+        let effects = self.raft(id)?.step(input);
+        self.carry_out(id, effects)
+    }
+
+    /// In the order that [`Effects`] prescribes.
+    fn carry_out(&mut self, id: NodeId, effects: Effects) -> Result<()> {
+        self.node(id)?.disk.persist(&effects);
+        for Record { term, event } in &effects.trace {
+            let _ = writeln!(self.output, "{} [{term}] {}", name(id), event_words(event));
+        }
+        for (to, message) in effects.messages {
+            let _ = writeln!(
+                self.output,
+                "{} -> {}: [{}] {}",
+                name(id),
+                name(to),
+                message.term,
+                body_words(&message.body)
+            );
+            self.waiting.push_back(Sent { from: id, to, message });
+        }
+        for commit in effects.committed {
+            if let Payload::Command(command) = &commit.entry.payload {
+                let value = String::from_utf8_lossy(command).into_owned();
+                if let Some(request) = commit.request {
+                    let _ = writeln!(self.output, "{}: request {} is done", name(id), request.0);
+                }
+                self.node(id)?.value = Some(value);
+            }
+        }
+        for read in effects.reads {
+            let value = self.node(id)?.value.clone().unwrap_or_else(|| "nothing".into());
+            let _ = writeln!(self.output, "{}: request {} reads {value}", name(id), read.id.0);
+        }
+        for (request, answer) in effects.answers {
+            let _ = writeln!(
+                self.output,
+                "{}: request {}: {}",
+                name(id),
+                request.0,
+                answer_words(answer)
+            );
+        }
+        Ok(())
+    }
+
+    fn stabilize(&mut self) -> Result<()> {
+        let mut deliveries = 0;
+        while let Some(sent) = self.waiting.pop_front() {
+            self.hand_over(sent)?;
+            deliveries += 1;
+            if deliveries > 10_000 {
+                return Err("the messages never end".into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Delivers a message, unless its receiver is down or cut off.
+    fn hand_over(&mut self, sent: Sent) -> Result<()> {
+        let group = |id: &NodeId| self.groups.get(id).copied().unwrap_or_default();
+        if group(&sent.from) != group(&sent.to) || self.node(sent.to)?.raft.is_none() {
+            return Ok(());
+        }
+        self.delivered.push(sent.clone());
+        self.step(sent.to, Input::Message { from: sent.from, message: sent.message })
+    }
+
+    /// Takes out what waits on the links that a command names.
+    fn take_waiting(&mut self, command: &Command) -> Result<Vec<Sent>> {
+        let mut arguments = command.consume_args();
+        let from = arguments.take_key("from").map(parse).transpose()?;
+        let to = arguments.take_key("to").map(parse).transpose()?;
+        arguments.reject_next()?;
+        let named = |sent: &Sent| {
+            from.is_none_or(|id| id == sent.from) && to.is_none_or(|id| id == sent.to)
+        };
+        let (taken, rest): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(named);
+        self.waiting = rest.into();
+        Ok(taken)
+    }
+
+    fn deliver(&mut self, command: &Command) -> Result<()> {
+        for sent in self.take_waiting(command)? {
+            self.hand_over(sent)?;
+        }
+        Ok(())
+    }
+
+    fn drop_waiting(&mut self, command: &Command) -> Result<()> {
+        let lost = self.take_waiting(command)?.len();
+        let _ = writeln!(self.output, "{lost} lost");
+        Ok(())
+    }
+
+    fn repeat(&mut self, command: &Command) -> Result<()> {
+        let mut arguments = command.consume_args();
+        let from = parse(arguments.take_key("from").ok_or("from whom?")?)?;
+        let to = parse(arguments.take_key("to").ok_or("to whom?")?)?;
+        let back: usize = arguments.take_key("back").unwrap_or("0").parse()?;
+        let on_link = |sent: &&Sent| (sent.from, sent.to) == (from, to);
+        let sent = self
+            .delivered
+            .iter()
+            .rev()
+            .filter(on_link)
+            .nth(back)
+            .cloned()
+            .ok_or("nothing to repeat")?;
+        let _ = writeln!(
+            self.output,
+            "again {} -> {}: {}",
+            name(from),
+            name(to),
+            body_words(&sent.message.body)
+        );
+        self.hand_over(sent)
+    }
+
+    fn partition(&mut self, command: &Command) -> Result<()> {
+        let mut arguments = command.consume_args();
+        self.groups.clear();
+        for (number, group) in std::iter::from_fn(|| arguments.next_pos()).enumerate() {
+            for id in group.split(',') {
+                self.groups.insert(parse(id)?, number);
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) {
+        for (id, node) in &self.nodes {
+            let Some(raft) = &node.raft else { continue };
+            let (last, commit) = (raft.last_index(), raft.commit());
+            let _ = writeln!(self.output, "{} has {last} entries, {commit} committed", name(*id));
+        }
+    }
+
+    fn state(&mut self, only: Option<NodeId>) -> Result<()> {
+        for (id, node) in &self.nodes {
+            if only.is_none_or(|only| only == *id) {
+                let _ = writeln!(self.output, "{}", state_words(*id, node));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn parse(text: &str) -> Result<NodeId> {
+    match text.as_bytes() {
+        [letter @ b'a'..=b'i'] => Ok(NodeId(u32::from(letter - b'a') + 1)),
+        _ => Err(format!("{text} is not a node: a, b, c…").into()),
+    }
+}
+
+fn name(id: NodeId) -> char {
+    char::from(b'a' + (id.0 - 1) as u8)
+}
+
+fn state_words(id: NodeId, node: &Node) -> String {
+    let Some(raft) = &node.raft else { return format!("{} down", name(id)) };
+    let role = match raft.role() {
+        Role::Follower { leader: Some(leader) } => format!("follower of {}", name(*leader)),
+        Role::Follower { leader: None } => "follower".into(),
+        Role::Candidate { votes } => {
+            format!("candidate with {}", votes.iter().map(|id| name(*id)).collect::<String>())
+        }
+        Role::Leader(_) => "leader".into(),
+    };
+    let vote =
+        raft.hard_state.vote.map_or_else(|| "none".to_string(), |vote| name(vote).to_string());
+    let log: Vec<_> = raft
+        .log
+        .slice(LogIndex(1), usize::MAX >> 1)
+        .iter()
+        .map(|entry| {
+            let mark = if entry.index > raft.commit() { "?" } else { "" };
+            format!("{}@{}{mark}", payload_words(&entry.payload), entry.term)
+        })
+        .collect();
+    format!(
+        "{} {role}, term {}, vote {vote}, commit {}, log [{}], value {}",
+        name(id),
+        raft.term(),
+        raft.commit(),
+        log.join(", "),
+        node.value.as_deref().unwrap_or("none")
+    )
+}
+
+fn payload_words(payload: &Payload) -> String {
+    match payload {
+        Payload::Noop => "noop".into(),
+        Payload::Command(command) => String::from_utf8_lossy(command).into_owned(),
+    }
+}
+
+fn event_words(event: &Event) -> String {
+    let who =
+        |id: &Option<NodeId>| id.map_or_else(|| "nobody".to_string(), |id| name(id).to_string());
+    match event {
+        Event::Started => "starts".into(),
+        Event::Restarted { vote, last_index, last_term } => {
+            format!("restarts: vote {}, log ends at {last_index}@{last_term}", who(vote))
+        }
+        Event::BecameFollower { leader } => format!("follows {}", who(leader)),
+        Event::BecameCandidate => "is candidate".into(),
+        Event::BecameLeader { .. } => "is LEADER".into(),
+        Event::VoteGranted { candidate } => format!("votes for {}", name(*candidate)),
+        Event::Appended { at } => format!("appends {}@{}", at.index, at.entry_term),
+        Event::Truncated { from } => format!("removes its log from {from} on"),
+        Event::Committed { at } => format!("has committed up to {}", at.index),
+        Event::Applied { at } => format!("applies {}", at.index),
+    }
+}
+
+fn body_words(body: &Body) -> String {
+    match body {
+        Body::RequestVote { last_index, last_term } => {
+            format!("vote for me, my log ends at {last_index}@{last_term}")
+        }
+        Body::RequestVoteReply { granted: true } => "you have my vote".into(),
+        Body::RequestVoteReply { granted: false } => "you do not get my vote".into(),
+        Body::AppendEntries { prev_index, prev_term, entries, commit, round } => {
+            let entries: Vec<_> = entries
+                .iter()
+                .map(|entry| format!("{}@{}", payload_words(&entry.payload), entry.term))
+                .collect();
+            let what = if entries.is_empty() {
+                "heartbeat".to_string()
+            } else {
+                format!("append {}", entries.join(", "))
+            };
+            format!("{what} after {prev_index}@{prev_term}, commit {commit}, round {round}")
+        }
+        Body::AppendAccepted { match_index, round } => {
+            format!("accepted up to {match_index}, round {round}")
+        }
+        Body::AppendRejected { prev_index, retry_from, round } => {
+            format!("rejected after {prev_index}, try from {retry_from}, round {round}")
+        }
+    }
+}
+
+fn answer_words(answer: Answer) -> String {
+    match answer {
+        Answer::NotLeader { leader: Some(leader) } => {
+            format!("not the leader, {} is", name(leader))
+        }
+        Answer::NotLeader { leader: None } => "not the leader, and knows none".into(),
+        Answer::OutcomeUnknown => "outcome unknown".into(),
+        Answer::ReadAbandoned => "read abandoned".into(),
+    }
+}

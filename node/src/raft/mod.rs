@@ -77,6 +77,8 @@ mod reads;
 mod replication;
 
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod sim;

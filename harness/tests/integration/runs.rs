@@ -12,8 +12,7 @@ fn workload(duration: &str, faults: &str) -> String {
     )
 }
 
-const ISOLATE_LEADER: &str =
-    "[{ at: 500ms, for: 4s, all_of: [partition: { isolate: leader }] }]";
+const ISOLATE_LEADER: &str = "[{ at: 500ms, for: 4s, all_of: [partition: { isolate: leader }] }]";
 
 #[test]
 fn a_run_ends_in_a_verdict_that_can_be_had_again_from_its_files() {

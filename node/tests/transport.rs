@@ -1,0 +1,93 @@
+//! A real node on real sockets: who is let in, and what it answers.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use node::client::{Client, Request, Response};
+use node::raft::NodeId;
+use node::server::{Options, run};
+use node::transport::Authority;
+
+const N1: NodeId = NodeId(1);
+
+/// Starts a node alone in its cluster, in a thread that ends with the test process. Returns where it serves.
+fn start(dir: &Path) -> SocketAddr {
+    let certs = dir.join("certs");
+    std::fs::create_dir(&certs).unwrap();
+    Authority::new().unwrap().write(&certs, &["n1".into(), "client".into()]).unwrap();
+    let options = Options {
+        id: N1,
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        peers: BTreeMap::new(),
+        advertise: BTreeMap::new(),
+        data_dir: dir.join("data"),
+        certs,
+        trace: dir.join("trace.jsonl"),
+        incarnation: 1,
+        seed: 7,
+        epoch: 0,
+        election_timeout: Duration::from_millis(100),
+        first_election_at: None,
+        plant: None,
+    };
+    let (sender, address) = std::sync::mpsc::channel();
+    std::thread::spawn(move || run(options, |address| sender.send(address).unwrap()).unwrap());
+    address.recv().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_the_run_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let address = start(dir.path());
+    let client = Client::open(&dir.path().join("certs"), "client").unwrap();
+    let session = client.connect(address, N1).await.unwrap();
+    let key = || "k".to_string();
+    // Until it has elected itself it refuses; then it serves.
+    let write = Request::Write { key: key(), value: 5 };
+    while session.call(&write).await.unwrap() != Response::Done {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let cas = |old| Request::Cas { key: key(), old: Some(old), new: 6 };
+    assert_eq!(session.call(&cas(4)).await.unwrap(), Response::Mismatch);
+    assert_eq!(session.call(&cas(5)).await.unwrap(), Response::Done);
+    let read = session.call(&Request::Read { key: key() }).await.unwrap();
+    assert_eq!(read, Response::Value(Some(6)));
+    let Response::Status(status) = session.call(&Request::Status).await.unwrap() else {
+        panic!("a status was asked for");
+    };
+    assert!(status.leads && status.leader == Some(N1) && status.commit == status.last_index);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_no_certificate_of_the_run_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let address = start(dir.path());
+    let certs = dir.path().join("certs");
+    // Another run's authority, which does not know n1 and is not known to it.
+    let foreign = dir.path().join("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    let other = Authority::new().unwrap();
+    other.write(&foreign, &["client".into()]).unwrap();
+    let client = Client::open(&foreign, "client").unwrap();
+    assert!(client.connect(address, N1).await.is_err(), "the client does not trust the node");
+    // Even a client that trusts our authority is refused with a certificate of the other.
+    std::fs::copy(certs.join("ca.pem"), foreign.join("ca.pem")).unwrap();
+    let client = Client::open(&foreign, "client").unwrap();
+    let refused = match client.connect(address, N1).await {
+        Err(_) => true,
+        // In TLS 1.3 the client learns of the refusal only when it uses the connection.
+        Ok(session) => session.call(&Request::Status).await.is_err(),
+    };
+    assert!(refused, "the node does not trust the client");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_under_another_name_is_not_taken_for_the_one_that_was_dialled() {
+    let dir = tempfile::tempdir().unwrap();
+    let address = start(dir.path());
+    let client = Client::open(&dir.path().join("certs"), "client").unwrap();
+    assert!(client.connect(address, NodeId(2)).await.is_err());
+    assert!(client.connect(address, N1).await.is_ok());
+}

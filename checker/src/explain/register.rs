@@ -130,7 +130,7 @@ impl<'a> Case<'a> {
             return Argument { kind: "impossible result", steps, shown };
         };
         steps.push(format!(
-            "Then {} {} ({}), which certainly took effect later.",
+            "Then {} did {}, {}, which certainly took effect later.",
             who(later),
             words(later),
             when(later)

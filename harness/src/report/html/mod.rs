@@ -132,7 +132,13 @@ fn operations(judgement: &Judgement) -> String {
 }
 
 fn about(info: &RunInfo) -> String {
-    let host: Vec<_> = info.host.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let host: Vec<_> = info
+        .host
+        .iter()
+        .map(|(name, value)| {
+            format!("{name} {}", value.as_str().map_or_else(|| value.to_string(), str::to_string))
+        })
+        .collect();
     let hash = info.node_binary.get("sha256").map_or("unknown", String::as_str);
     let path = info.node_binary.get("path").map_or("unknown", String::as_str);
     let commit = info.commit.as_deref().unwrap_or("unknown");

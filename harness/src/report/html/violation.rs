@@ -39,7 +39,7 @@ fn timeline(violation: &Violation) -> String {
         let x = scale.x(time);
         format!(
             "<line class=\"moment\" x1=\"{x:.1}\" y1=\"18\" x2=\"{x:.1}\" y2=\"{bottom:.1}\"/>\
-             <text class=\"small\" x=\"{x:.1}\" y=\"13\" text-anchor=\"middle\">{} s: impossible</text>",
+             <text class=\"small\" x=\"{x:.1}\" y=\"13\" text-anchor=\"end\">{} s: impossible</text>",
             seconds(time)
         )
     });

@@ -115,16 +115,18 @@ impl<'a> Case<'a> {
     fn overwritten(&self, writer: Option<&'a Operation>) -> Argument<'a> {
         let mut steps = Vec::new();
         let mut shown: Vec<&Operation> = Vec::new();
+        let settled = writer.and_then(|writer| self.settled(writer));
         if let Some(writer) = writer {
-            steps.push(format!(
-                "The value was written by {}: {}, {}.",
-                who(writer),
-                words(writer),
-                when(writer)
-            ));
+            let (who, words, when) = (who(writer), words(writer), when(writer));
+            steps.push(format!("The value was written by {who}: {words}, {when}."));
             shown.push(writer);
         }
-        let Some((proof, later)) = self.replacement(writer) else {
+        if let Some(seen) = settled.filter(|seen| writer.is_some_and(|w| !std::ptr::eq(w, *seen))) {
+            steps.push(format!("{} had seen it: {}, {}.", who(seen), words(seen), when(seen)));
+            shown.push(seen);
+        }
+        let since = settled.and_then(|settled| settled.completed);
+        let Some((proof, later)) = self.replacement(writer, since) else {
             steps.push("No order of the operations around it leads to that value.".into());
             shown.extend(self.concurrent());
             return Argument { kind: "impossible result", steps, shown };
@@ -149,21 +151,37 @@ impl<'a> Case<'a> {
         Argument { kind: if lost { "lost write" } else { "stale read" }, steps, shown }
     }
 
-    /// A later change, and the operation that proves that it had taken effect before the culprit began: itself, or one that saw it.
-    fn replacement(&self, writer: Option<&Operation>) -> Option<(&'a Operation, &'a Operation)> {
+    /// The first operation whose completion proves that a write had taken effect: itself, or one that saw its value.
+    fn settled(&self, writer: &'a Operation) -> Option<&'a Operation> {
+        let value = written(writer);
+        let operations = self.operations.iter().copied();
+        let proofs = operations.filter(|operation| {
+            let saw = demanded(operation).is_some() && demanded(operation) == value;
+            (operation.invoked == writer.invoked || saw) && !std::ptr::eq(*operation, self.culprit)
+        });
+        let completed = proofs.filter(|operation| operation.completed.is_some());
+        completed.min_by_key(|operation| operation.completed)
+    }
+
+    /// A later change, begun after the value was certainly there (`since`), and the operation that proves that it had taken effect before the
+    /// culprit began: itself, or one that saw it.
+    fn replacement(
+        &self,
+        writer: Option<&Operation>,
+        since: Option<usize>,
+    ) -> Option<(&'a Operation, &'a Operation)> {
         let before_culprit = |operation: &&&Operation| {
             operation.completed.is_some_and(|end| end < self.culprit.invoked)
         };
-        let after_writer = |change: &Operation| match writer {
-            None => true,
-            Some(writer) => writer.completed.is_some_and(|end| end < change.invoked),
+        let is_later = |change: &Operation| {
+            writer.is_none() || since.is_some_and(|since| since < change.invoked)
         };
         let proofs = self.operations.iter().filter(|operation| operation.outcome == Outcome::Ok);
         proofs.filter(before_culprit).rev().find_map(|proof| {
             let value = written(proof).or_else(|| demanded(proof))?;
             let change = self.writers(value).find(|change| change.outcome != Outcome::Fail)?;
             let other = writer.is_none_or(|writer| writer.invoked != change.invoked);
-            (other && after_writer(change)).then_some((*proof, change))
+            (other && is_later(change)).then_some((*proof, change))
         })
     }
 

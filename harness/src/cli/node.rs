@@ -28,7 +28,7 @@ pub(super) struct NodeArguments {
     /// Durable state
     #[arg(long)]
     data_dir: PathBuf,
-    /// Certificates: ca.pem, <id>.pem and <id>.key, and <peer>.pem of each peer
+    /// Certificates: ca.pem, ID.pem and ID.key of this node, and PEER.pem of each peer
     #[arg(long)]
     certs: PathBuf,
     /// Where to write the trace

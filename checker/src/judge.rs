@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::history::{self, History, Operation};
+use crate::history::{self, History};
 use crate::linearizability;
 pub use crate::linearizability::Limits;
 use crate::models::Model;
@@ -113,7 +113,7 @@ pub fn judge_history(
     limits: &Limits,
 ) -> Result<(Model, Judgement), Error> {
     let history = History::read(path)?;
-    let cas = history.operations.iter().any(|operation| operation.f == "cas");
+    let cas = history.function("cas").is_some();
     let model = model.unwrap_or(if cas { Model::CasRegister } else { Model::Register });
     must_fit(&history, model, path)?;
     let checks = vec![
@@ -160,24 +160,29 @@ fn read_traces(dir: &Path) -> Result<Vec<Trace>, Error> {
 
 /// Every operation must be one that the model has, with arguments of the right shape.
 fn must_fit(history: &History, model: Model, path: &Path) -> Result<(), Error> {
-    let wrong = |operation: &Operation, reason: String| Error::Operation {
-        path: path.to_path_buf(),
-        reason: format!("line {}: {reason}", operation.invoked + 1),
-    };
-    for operation in &history.operations {
-        let f = operation.f.as_str();
-        if !model.has(f) {
-            let known: Vec<_> =
-                Model::ALL.iter().filter(|model| model.has(f)).map(|m| m.name()).collect();
-            let hint = match known.as_slice() {
-                [] => "no model of this version has it".to_string(),
-                known => format!("try --model {}", known.join(" or ")),
-            };
-            return Err(wrong(operation, format!("a {model} has no operation `{f}`; {hint}")));
+    let known = history.by_function(true, |f| model.has(f));
+    let cas = history.function("cas");
+    for operation in history.operations() {
+        let wrong = |reason: String| Error::Operation {
+            path: path.to_path_buf(),
+            reason: format!("line {}: {reason}", history.line(operation.invoked as usize)),
+        };
+        if !known[operation.function as usize] {
+            let f = history.functions().nth(operation.function as usize - 1).unwrap_or_default();
+            return Err(wrong(no_such_operation(model, f)));
         }
-        if f == "cas" && operation.argument.as_array().is_none_or(|pair| pair.len() != 2) {
-            return Err(wrong(operation, "a cas carries its value as [old, new]".into()));
+        if Some(operation.function) == cas && history.values().pair(operation.value).is_none() {
+            return Err(wrong("a cas carries its value as [old, new]".into()));
         }
     }
     Ok(())
+}
+
+fn no_such_operation(model: Model, f: &str) -> String {
+    let known: Vec<_> = Model::ALL.iter().filter(|model| model.has(f)).map(|m| m.name()).collect();
+    let hint = match known.as_slice() {
+        [] => "no model of this version has it".to_string(),
+        known => format!("try --model {}", known.join(" or ")),
+    };
+    format!("a {model} has no operation `{f}`; {hint}")
 }

@@ -98,7 +98,7 @@ impl Recorder {
             process: line.process,
             event_type: line.event_type,
             f: line.f,
-            key: line.key,
+            key: line.key.map(Into::into),
             value: line.value,
             node: line.node,
             error: line.error,

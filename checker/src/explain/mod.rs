@@ -4,7 +4,7 @@ mod register;
 
 pub(crate) use register::register;
 
-use crate::history::{Operation, Outcome};
+use crate::history::{Outcome, View};
 use crate::verdict::OperationReport;
 
 /// A time in seconds, to the millisecond.
@@ -13,39 +13,40 @@ fn seconds(nanoseconds: u64) -> String {
 }
 
 /// An operation as it is shown.
-fn operation_report(operation: &Operation) -> OperationReport {
+fn operation_report(operation: View<'_>) -> OperationReport {
     OperationReport {
-        process: operation.process,
-        node: operation.node.clone(),
+        process: operation.process(),
+        node: operation.node().map(str::to_string),
         operation: words(operation),
-        outcome: operation.outcome.name().into(),
-        invoked: operation.invoked_time,
-        completed: operation.completed_time,
+        outcome: operation.outcome().name().into(),
+        invoked: operation.invoked_time(),
+        completed: operation.completed_time(),
     }
 }
 
 /// `read -> 7`, `write 7`, `cas 3 -> 7`.
-fn words(operation: &Operation) -> String {
-    match (operation.f.as_str(), operation.outcome) {
-        ("read", Outcome::Ok) => format!("read -> {}", operation.result),
+fn words(operation: View<'_>) -> String {
+    let value = operation.value();
+    match (operation.f(), operation.outcome()) {
+        ("read", Outcome::Ok) => format!("read -> {value}"),
         ("read", _) => "read".into(),
-        ("cas", _) => format!("cas {} -> {}", operation.argument[0], operation.argument[1]),
-        (f, _) => format!("{f} {}", operation.argument),
+        ("cas", _) => format!("cas {} -> {}", value[0], value[1]),
+        (f, _) => format!("{f} {value}"),
     }
 }
 
 /// `process 3 on n2`.
-fn who(operation: &Operation) -> String {
-    match &operation.node {
-        Some(node) => format!("process {} on {node}", operation.process),
-        None => format!("process {}", operation.process),
+fn who(operation: View<'_>) -> String {
+    match operation.node() {
+        Some(node) => format!("process {} on {node}", operation.process()),
+        None => format!("process {}", operation.process()),
     }
 }
 
 /// `from 3.120 s to 3.180 s`, or `from 3.120 s on, outcome unknown`.
-fn when(operation: &Operation) -> String {
-    let begin = seconds(operation.invoked_time);
-    match operation.completed_time {
+fn when(operation: View<'_>) -> String {
+    let begin = seconds(operation.invoked_time());
+    match operation.completed_time() {
         Some(end) => format!("from {begin} to {}", seconds(end)),
         None => format!("from {begin} on, outcome unknown"),
     }

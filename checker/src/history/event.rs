@@ -19,9 +19,9 @@ pub struct Event {
     pub event_type: EventType,
     /// What was done: `read`, `write`, `cas`, or the name of a fault's step.
     pub f: String,
-    /// The object it was done to. A history without keys is one object.
+    /// The object it was done to, a text or a number. A history without keys is one object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
+    pub key: Option<Value>,
     /// Argument or result: `null` for a read's invocation and for a missing key, `[old, new]` for a cas.
     #[serde(default)]
     pub value: Value,

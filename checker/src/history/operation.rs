@@ -1,10 +1,13 @@
-//! Operations: invocations paired with their completions, and what makes a history well-formed.
+//! Operations and the history that they make up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Event, EventType, Process};
+use super::names::Names;
+use super::times::Times;
+use super::{Event, ValueId, Values};
 use crate::verdict::OutcomeCounts;
 
 /// How an operation ended.
@@ -32,44 +35,42 @@ impl Outcome {
     }
 }
 
-/// An operation of a client.
-#[derive(Clone, Debug, PartialEq)]
+/// The completion of an operation that has none: it precedes nothing.
+pub const NEVER: u32 = u32::MAX;
+
+/// An operation of a client, in 24 bytes: what a million of them take decides how long a run can be judged. Names and times are the history's
+/// ([`View`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
+    /// The event that began it, as a position in the history.
+    pub invoked: u32,
+    /// The event that ended it with a known outcome; [`NEVER`] for *info* and open ones, which may take effect at any later time.
+    pub completed: u32,
     /// Who did it.
-    pub process: u64,
-    /// The node that was asked.
-    pub node: Option<String>,
-    /// `read`, `write`, `cas`, …
-    pub f: String,
-    /// The object.
-    pub key: Option<String>,
-    /// The argument.
-    pub argument: Value,
-    /// The result, where it ended *ok*.
-    pub result: Value,
+    pub process: u32,
+    /// The object; [`ValueId::NIL`] in a history without keys.
+    pub key: ValueId,
+    /// The value of the completion; that of the invocation where the completion has none.
+    pub value: ValueId,
+    /// What was done, as [`History::function`] numbers it.
+    pub function: u8,
     /// How it ended.
     pub outcome: Outcome,
-    /// Why it did not end *ok*.
-    pub error: Option<String>,
-    /// The event that began it, as a position in the history.
-    pub invoked: usize,
-    /// The event that ended it with a known outcome; nothing for *info* and open ones, which may take effect at any later time.
-    pub completed: Option<usize>,
-    /// When it was invoked, in nanoseconds.
-    pub invoked_time: u64,
-    /// When it completed, in nanoseconds; nothing for *info* and open ones.
-    pub completed_time: Option<u64>,
+    pub(super) node: u8,
+    pub(super) error: u8,
 }
 
 /// A history: operations of clients, and what was done to the system.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct History {
-    /// Operations in the order of their invocations.
-    pub operations: Vec<Operation>,
-    /// The nemesis's events, in order.
-    pub nemesis: Vec<Event>,
-    /// How many events there are in all.
-    pub events: usize,
+    pub(super) operations: Vec<Operation>,
+    pub(super) nemesis: Vec<Event>,
+    pub(super) values: Values,
+    pub(super) functions: Names,
+    pub(super) nodes: Names,
+    pub(super) errors: Names,
+    pub(super) times: Times,
+    pub(super) lines: Lines,
 }
 
 /// Why events do not make a history.
@@ -82,173 +83,200 @@ pub struct Malformed {
 }
 
 impl History {
-    /// Pairs invocations with completions, and checks that the history is well-formed.
-    pub fn pair(events: Vec<Event>) -> Result<Self, Malformed> {
-        let mut pairing = Pairing::default();
-        for (position, event) in events.into_iter().enumerate() {
-            let line = position + 1;
-            pairing.take(position, event).map_err(|reason| Malformed { line, reason })?;
-        }
-        Ok(pairing.history)
+    /// Operations in the order of their invocations.
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// How many events there are in all.
+    pub fn events(&self) -> usize {
+        self.times.len()
+    }
+
+    /// What was done to the system, in order.
+    pub fn nemesis(&self) -> &[Event] {
+        &self.nemesis
+    }
+
+    /// The values.
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// An operation with its names and times, by its place among the operations.
+    pub fn view(&self, place: usize) -> View<'_> {
+        View { history: self, operation: &self.operations[place] }
+    }
+
+    /// All operations with their names and times.
+    pub fn views(&self) -> impl DoubleEndedIterator<Item = View<'_>> + Clone {
+        self.operations.iter().map(|operation| View { history: self, operation })
+    }
+
+    /// The number of a function, as in [`Operation::function`]; nothing if no operation has it.
+    pub fn function(&self, name: &str) -> Option<u8> {
+        self.functions.known(name.as_bytes())
+    }
+
+    /// The names of all functions.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        self.functions.all()
+    }
+
+    /// Something for each function, by its number: `table[operation.function as usize]`.
+    pub fn by_function<T>(&self, unknown: T, of: impl Fn(&str) -> T) -> Vec<T> {
+        std::iter::once(unknown).chain(self.functions.all().map(of)).collect()
     }
 
     /// How many operations of each kind ended how.
     pub fn counts(&self) -> BTreeMap<String, OutcomeCounts> {
-        let mut counts: BTreeMap<String, OutcomeCounts> = BTreeMap::new();
+        let mut counts = self.by_function(OutcomeCounts::default(), |_| OutcomeCounts::default());
         for operation in &self.operations {
-            let count = counts.entry(operation.f.clone()).or_default();
+            let count = &mut counts[operation.function as usize];
             match operation.outcome {
                 Outcome::Ok => count.ok += 1,
                 Outcome::Fail => count.fail += 1,
                 Outcome::Info | Outcome::Open => count.info += 1,
             }
         }
-        counts
+        self.functions.all().map(str::to_string).zip(counts.into_iter().skip(1)).collect()
     }
 
     /// The beginning of a phase, in nanoseconds, with its event.
     pub fn phase(&self, name: &str) -> Option<&Event> {
         self.nemesis.iter().find(|event| event.f == "phase" && event.value["phase"] == name)
     }
-}
 
-#[derive(Default)]
-struct Pairing {
-    history: History,
-    /// The operation that each process is at.
-    open: BTreeMap<u64, usize>,
-    /// Processes that ended *info* and may not be used again.
-    retired: BTreeSet<u64>,
-    last: Option<(u64, u64)>,
-}
-
-impl Pairing {
-    fn take(&mut self, position: usize, event: Event) -> Result<(), String> {
-        self.in_order(&event)?;
-        self.history.events += 1;
-        match (event.process, event.event_type) {
-            (Process::Nemesis, _) => {
-                self.history.nemesis.push(event);
-                Ok(())
-            }
-            (Process::Client(process), EventType::Invoke) => self.invoke(process, position, event),
-            (Process::Client(process), _) => self.complete(process, position, &event),
-        }
+    /// The time of an event, in nanoseconds.
+    pub fn time(&self, event: usize) -> u64 {
+        self.times.get(event)
     }
 
-    /// Positions and times never run backwards.
-    fn in_order(&mut self, event: &Event) -> Result<(), String> {
-        if let Some((index, time)) = self.last {
-            if event.index <= index {
-                return Err(format!("index {} follows index {index}", event.index));
-            }
-            if event.time < time {
-                return Err(format!("time runs backwards, from {time} to {}", event.time));
-            }
-        }
-        self.last = Some((event.index, event.time));
-        Ok(())
-    }
-
-    fn invoke(&mut self, process: u64, position: usize, event: Event) -> Result<(), String> {
-        if self.open.contains_key(&process) {
-            return Err(format!("process {process} begins an operation while another is open"));
-        }
-        if self.retired.contains(&process) {
-            return Err(format!(
-                "process {process} is used again after an operation that ended info"
-            ));
-        }
-        self.open.insert(process, self.history.operations.len());
-        self.history.operations.push(Operation {
-            process,
-            node: event.node,
-            f: event.f,
-            key: event.key,
-            argument: event.value,
-            result: Value::Null,
-            outcome: Outcome::Open,
-            error: None,
-            invoked: position,
-            completed: None,
-            invoked_time: event.time,
-            completed_time: None,
-        });
-        Ok(())
-    }
-
-    fn complete(&mut self, process: u64, position: usize, event: &Event) -> Result<(), String> {
-        let Some(place) = self.open.remove(&process) else {
-            return Err(format!("process {process} completes an operation that it never began"));
-        };
-        let operation = &mut self.history.operations[place];
-        if (&operation.f, &operation.key) != (&event.f, &event.key) {
-            return Err(format!("process {process} completes another operation than it began"));
-        }
-        operation.error = event.error.clone();
-        operation.outcome = match event.event_type {
-            EventType::Ok => Outcome::Ok,
-            EventType::Fail => Outcome::Fail,
-            EventType::Info | EventType::Invoke => Outcome::Info,
-        };
-        if operation.outcome == Outcome::Info {
-            self.retired.insert(process);
-            return Ok(());
-        }
-        operation.completed = Some(position);
-        operation.completed_time = Some(event.time);
-        if operation.outcome == Outcome::Ok {
-            operation.result = event.value.clone();
-        }
-        Ok(())
+    /// The line of an event in the file that it was read from, from 1.
+    pub fn line(&self, event: usize) -> usize {
+        self.lines.get(event)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// An operation with its names and times.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    history: &'a History,
+    operation: &'a Operation,
+}
 
-    /// `0 invoke write 3`: process, type, f, value; one event a line. Times are ten times the index.
-    fn events(text: &str) -> Vec<Event> {
-        let event = |(index, line): (usize, &str)| {
-            let words: Vec<_> = line.split_whitespace().collect();
-            let json = serde_json::json!({
-                "index": index, "time": index * 10, "process": words[0].parse::<u64>().unwrap(),
-                "type": words[1], "f": words[2], "value": words.get(3).and_then(|v| v.parse::<i64>().ok()),
-            });
-            serde_json::from_value(json).unwrap()
-        };
-        text.lines().enumerate().map(event).collect()
+impl<'a> View<'a> {
+    /// The bare operation.
+    pub fn operation(&self) -> &'a Operation {
+        self.operation
     }
 
-    fn check(text: &str, line: usize, reason: &str) {
-        let malformed = History::pair(events(text)).unwrap_err();
-        assert_eq!(malformed.line, line, "{malformed:?}");
-        assert!(malformed.reason.contains(reason), "{malformed:?}");
+    /// Who did it.
+    pub fn process(&self) -> u64 {
+        self.operation.process.into()
     }
 
-    #[test]
-    fn operations_are_paired_and_counted() {
-        let text = "0 invoke write 3\n1 invoke read\n1 ok read 3\n0 info write 3\n2 invoke read";
-        let history = History::pair(events(text)).unwrap();
-        let outcomes: Vec<_> = history.operations.iter().map(|o| (o.process, o.outcome)).collect();
-        assert_eq!(outcomes, [(0, Outcome::Info), (1, Outcome::Ok), (2, Outcome::Open)]);
-        let read = &history.operations[1];
-        assert_eq!((read.invoked, read.completed, read.completed_time), (1, Some(2), Some(20)));
-        assert_eq!(history.counts()["read"], OutcomeCounts { ok: 1, fail: 0, info: 1 });
+    /// The node that was asked.
+    pub fn node(&self) -> Option<&'a str> {
+        self.history.nodes.name(self.operation.node)
     }
 
-    #[test]
-    fn what_is_not_well_formed_is_refused_with_its_line() {
-        check("0 invoke read\n0 invoke read", 2, "while another is open");
-        check("0 ok read 3", 1, "never began");
-        check("0 invoke read\n0 ok write 3", 2, "another operation");
-        check("0 invoke write 1\n0 info write 1\n0 invoke read", 3, "used again");
-        let mut backwards = events("0 invoke read\n0 ok read 3");
-        backwards[0].time = 11;
-        assert!(History::pair(backwards.clone()).unwrap_err().reason.contains("runs backwards"));
-        backwards[0].time = 0;
-        backwards[1].index = 0;
-        assert!(History::pair(backwards).unwrap_err().reason.contains("index 0 follows"));
+    /// `read`, `write`, `cas`, …
+    pub fn f(&self) -> &'a str {
+        self.history.functions.name(self.operation.function).unwrap_or_default()
+    }
+
+    /// The object.
+    pub fn key(&self) -> Option<Cow<'a, str>> {
+        let values = &self.history.values;
+        match self.operation.key {
+            ValueId::NIL => None,
+            key => Some(values.as_text(key).map_or_else(|| values.words(key).into(), Into::into)),
+        }
+    }
+
+    /// The value, by number.
+    pub fn id(&self) -> ValueId {
+        self.operation.value
+    }
+
+    /// The value: the result of a read, what was written, both of a cas.
+    pub fn value(&self) -> Value {
+        self.history.values.json(self.operation.value)
+    }
+
+    /// How it ended.
+    pub fn outcome(&self) -> Outcome {
+        self.operation.outcome
+    }
+
+    /// Why it did not end *ok*.
+    pub fn error(&self) -> Option<&'a str> {
+        self.history.errors.name(self.operation.error)
+    }
+
+    /// The event that began it.
+    pub fn invoked(&self) -> usize {
+        self.operation.invoked as usize
+    }
+
+    /// The event that ended it with a known outcome.
+    pub fn completed(&self) -> Option<usize> {
+        (self.operation.completed != NEVER).then_some(self.operation.completed as usize)
+    }
+
+    /// When it was invoked, in nanoseconds.
+    pub fn invoked_time(&self) -> u64 {
+        self.history.time(self.invoked())
+    }
+
+    /// When it completed, in nanoseconds; nothing for *info* and open ones.
+    pub fn completed_time(&self) -> Option<u64> {
+        self.completed().map(|event| self.history.time(event))
+    }
+
+    /// The line of its invocation.
+    pub fn line(&self) -> usize {
+        self.history.line(self.invoked())
+    }
+}
+
+impl PartialEq for View<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.operation, other.operation)
+    }
+}
+
+/// From events to lines: they differ only where blank or foreign lines stand between.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lines {
+    /// From this event on, the line is the event's number and this much more.
+    shifts: Vec<(u32, u32)>,
+}
+
+impl Lines {
+    /// Says that an event stands in this line. Events are told in order.
+    pub(super) fn set(&mut self, event: usize, line: usize) {
+        let shift = (line - event) as u32;
+        if self.shifts.last().map_or(1, |(_, last)| *last) != shift {
+            self.shifts.push((event as u32, shift));
+        }
+    }
+
+    pub(super) fn get(&self, event: usize) -> usize {
+        let after = self.shifts.partition_point(|(first, _)| *first as usize <= event);
+        event + after.checked_sub(1).map_or(1, |last| self.shifts[last].1 as usize)
+    }
+}
+
+impl History {
+    /// The number of a reason, as [`History::is_error`] takes it.
+    pub(crate) fn error(&self, reason: &str) -> Option<u8> {
+        self.errors.known(reason.as_bytes())
+    }
+
+    /// Whether an operation gave this reason.
+    pub(crate) fn is_error(&self, operation: &Operation, reason: Option<u8>) -> bool {
+        reason == Some(operation.error)
     }
 }

@@ -1,29 +1,33 @@
 //! Linearizability of registers: is there one order of the operations that respects real time and in which every result is right?
 //!
-//! Keys are independent objects (locality, Herlihy and Wing 1990), so each is judged alone, several at a time. For one key, `prepare.rs`
-//! turns operations into what they demand of the register, and `search.rs` follows the events while it keeps the set of all
-//! situations that the register may be in.
+//! Keys are independent objects (`objects.rs`), so each is judged alone, several at a time. For one key, `demands.rs`
+//! turns operations into what they demand of the register. Where every value that somebody saw has one possible writer, `unique/` decides in near-linear
+//! time; where values repeat, `register/` follows the events while it keeps the set of all situations that the register may be in.
 //!
 //! *info* operations may take effect at any time from their invocation on, or never. They are part of the search from the start, and those
 //! that nobody can have observed cost nothing.
 
 mod budget;
-mod prepare;
-mod search;
+mod demands;
+mod objects;
+mod register;
+mod shrink;
+mod unique;
 
 #[cfg(test)]
 mod oracle;
 
-use std::collections::BTreeMap;
-
 use rayon::prelude::*;
 
-use self::budget::Budget;
 pub use self::budget::Limits;
-pub(crate) use self::prepare::{Key, ValueId};
-use self::search::Found;
+use self::budget::{Budget, Exhausted};
+use self::demands::Function;
+pub(crate) use self::demands::{Demand, Dense, Register};
+use self::objects::{Object, Objects};
+use self::register::Found;
+use self::unique::Answer;
 use crate::explain;
-use crate::history::{History, Operation};
+use crate::history::{History, ValueId};
 use crate::verdict::{CheckReport, Verdict, Violation};
 
 /// Name of the check.
@@ -31,8 +35,7 @@ pub const NAME: &str = "linearizable";
 
 /// Judges every key of a history of registers. Operations that a register does not have must not be in it.
 pub fn check(history: &History, limits: &Limits) -> CheckReport {
-    let keys = by_key(&history.operations);
-    if keys.values().flatten().all(|operation| operation.completed.is_none()) {
+    if history.views().all(|operation| operation.completed().is_none()) {
         return report(
             Verdict::Unknown,
             "no operation completed: nothing was proved".into(),
@@ -40,8 +43,10 @@ pub fn check(history: &History, limits: &Limits) -> CheckReport {
         );
     }
     let budget = Budget::new(limits);
-    let judged: Vec<_> =
-        keys.par_iter().map(|(key, operations)| judge(key, operations, &budget)).collect();
+    let functions = demands::functions(history);
+    let objects = Objects::of(history);
+    let judge = |number| judge(history, &functions, &objects.get(number), &budget);
+    let judged: Vec<_> = (0..objects.len()).into_par_iter().map(judge).collect();
     summarise(history, judged)
 }
 
@@ -52,30 +57,69 @@ enum Judged {
     Undecided(String),
 }
 
-fn by_key(operations: &[Operation]) -> BTreeMap<Option<&str>, Vec<&Operation>> {
-    let mut keys: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for operation in operations {
-        keys.entry(operation.key.as_deref()).or_default().push(operation);
+fn judge(
+    history: &History,
+    functions: &[Function],
+    object: &Object<'_>,
+    budget: &Budget,
+) -> Judged {
+    if unique::zones(functions, object, history.events()).is_some() {
+        return Judged::Linearizable;
     }
-    keys
-}
-
-fn judge(name: &Option<&str>, operations: &[&Operation], budget: &Budget) -> Judged {
-    let key = Key::prepare(operations);
-    match search::search(&key, budget) {
-        Ok(Found::Linearizable) => Judged::Linearizable,
-        Ok(Found::Stuck { at, possible }) => {
-            Judged::Violated(explain::register(*name, &key, operations, at, &possible))
+    let register = Register::prepare(history, functions, object);
+    match decide(&register, budget) {
+        Ok(None) => Judged::Linearizable,
+        Ok(Some(culprit)) => {
+            let Culprit { core, at, possible } = culprit;
+            let operations: Vec<_> =
+                object.iter().map(|(place, _)| history.view(place as usize)).collect();
+            Judged::Violated(explain::register(history, &operations, &core, at, &possible))
         }
         Err(exhausted) => {
-            let name = name.map_or_else(|| "the history".to_string(), |name| format!("key {name}"));
+            let name = match object.key {
+                ValueId::NIL => "the history".to_string(),
+                key => format!("key {}", history.values().words(key)),
+            };
             Judged::Undecided(format!("{name}: {exhausted}"))
         }
     }
 }
 
+/// Why a register is not linearizable.
+struct Culprit {
+    /// The few demands that show it.
+    core: Register,
+    /// The one of them whose completion nothing explains, by place.
+    at: usize,
+    /// The values that the register may have had just before.
+    possible: Vec<Dense>,
+}
+
+/// Looks for an order of all demands; nothing if there is one.
+fn decide(register: &Register, budget: &Budget) -> Result<Option<Culprit>, Exhausted> {
+    let stuck_in = |core: Register| match register::search(&core, budget, false)? {
+        Found::Stuck { at, possible } => Ok(Some(Culprit { core, at, possible })),
+        // A core that is no core would be a mistake of ours: the search over everything decides then.
+        Found::Linearizable(_) => Ok(None),
+    };
+    match unique::blocks(register) {
+        Answer::Valid(_) => return Ok(None),
+        Answer::Invalid(core) => {
+            let core = register.only(|place, _| core.binary_search(&(place as u32)).is_ok());
+            if let Some(culprit) = stuck_in(core)? {
+                return Ok(Some(culprit));
+            }
+        }
+        Answer::NotApplicable => {}
+    }
+    match register::search(register, budget, false)? {
+        Found::Linearizable(_) => Ok(None),
+        Found::Stuck { at, .. } => stuck_in(shrink::shrink(register, at, budget)),
+    }
+}
+
 fn summarise(history: &History, judged: Vec<Judged>) -> CheckReport {
-    let (keys, operations) = (judged.len(), history.operations.len());
+    let (keys, operations) = (judged.len(), history.operations().len());
     let (mut violations, mut undecided) = (Vec::new(), Vec::new());
     for key in judged {
         match key {

@@ -7,9 +7,23 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use super::budget::{Budget, Limits};
-use super::prepare::Key;
-use super::search::{Found, search};
-use crate::history::{Operation, Outcome};
+use super::demands::{self, Dense, INITIAL, Register, Step};
+use super::objects::Objects;
+use super::register::{Found, search};
+use super::unique::{Answer, blocks, zones};
+use crate::history::{Event, EventType, History, NEVER, Outcome, Process};
+
+/// An operation as the oracle sees it: all its fields written out.
+#[derive(Clone, Debug)]
+struct Operation {
+    f: String,
+    argument: Value,
+    result: Value,
+    outcome: Outcome,
+    error: Option<String>,
+    invoked: usize,
+    completed: Option<usize>,
+}
 
 /// Whether some order of all operations that happened, and of any of those that may have, is right. By trying them all.
 fn linearizable(operations: &[Operation]) -> bool {
@@ -72,15 +86,20 @@ fn apply(operation: &Operation, value: &Value) -> Option<Value> {
 
 /// A small history, from random bytes: either a run of a real register whose results are right, perhaps with one result changed, or
 /// anything at all.
-fn history(bytes: &[u8]) -> Vec<Operation> {
+fn operations(bytes: &[u8], unique: bool) -> Vec<Operation> {
     let mut bytes = bytes.iter().copied();
     let mut draw = move |below: u8| bytes.next().unwrap_or(0) % below;
     let (count, values, simulated) = (2 + draw(6), 2 + draw(3), draw(4) > 0);
+    let values = if unique { count + 1 } else { values };
     let spread = 1 + draw(6);
     let info_share = [0, 2, 5][draw(3) as usize];
     let mut operations: Vec<_> = (0..count)
         .map(|process| {
-            let (kind, a, b) = (draw(4), draw(values), draw(values));
+            let (kind, a, mut b) = (draw(4), draw(values), draw(values));
+            if unique {
+                b = process; // What is written is written once.
+            }
+            let a = if unique && kind == 2 { process } else { a };
             let begin = u32::from(draw(spread * 4)) * 100 + u32::from(process);
             let length = u32::from(1 + draw(spread * 2)) * 100;
             let effect = begin + u32::from(draw(spread * 2) % 16) * (length / 16).max(1);
@@ -101,21 +120,15 @@ fn history(bytes: &[u8]) -> Vec<Operation> {
     let mut value = Value::Null;
     let mut finished: Vec<(Operation, u32, u32)> = Vec::new();
     for (kind, a, b, begin, end, _, lost, luck) in operations {
-        let process = finished.len() as u64;
         let happens = simulated && !(lost && luck == 0);
         let mut operation = Operation {
-            process,
-            node: None,
             f: String::new(),
-            key: None,
             argument: Value::Null,
             result: Value::Null,
             outcome: if lost { Outcome::Info } else { Outcome::Ok },
             error: None,
             invoked: 0,
             completed: None,
-            invoked_time: 0,
-            completed_time: None,
         };
         match kind {
             0 | 1 => {
@@ -176,10 +189,130 @@ fn placed(operations: Vec<(Operation, u32, u32)>) -> Vec<Operation> {
     operations
 }
 
-fn searched(operations: &[Operation]) -> bool {
-    let operations: Vec<_> = operations.iter().collect();
+/// The operations as a history.
+fn history(operations: &[Operation]) -> History {
+    let mut events = Vec::new();
+    for (process, operation) in operations.iter().enumerate() {
+        let event = |event_type, value: &Value| Event {
+            index: 0,
+            time: 0,
+            process: Process::Client(process as u64),
+            event_type,
+            f: operation.f.clone(),
+            key: None,
+            value: value.clone(),
+            node: None,
+            error: operation.error.clone(),
+            fault: None,
+            stage: None,
+        };
+        events.push((operation.invoked, event(EventType::Invoke, &operation.argument)));
+        if let Some(completed) = operation.completed {
+            let (end, value) = match operation.outcome {
+                Outcome::Ok => (EventType::Ok, &operation.result),
+                _ => (EventType::Fail, &operation.argument),
+            };
+            events.push((completed, event(end, value)));
+        }
+    }
+    events.sort_by_key(|(position, _)| *position);
+    let numbered = events.into_iter().enumerate();
+    History::pair(
+        numbered.map(|(index, (_, event))| Event { index: index as u64, ..event }).collect(),
+    )
+    .unwrap()
+}
+
+/// Whether an order takes every certain demand once, respects real time and is right.
+fn is_witness(register: &Register, order: &[u32]) -> bool {
+    let mut value: Dense = INITIAL;
+    let mut begun = 0;
+    let mut used = vec![false; register.demands.len()];
+    for place in order {
+        let demand = &register.demands[*place as usize];
+        let right = match demand.step {
+            Step::Is(wanted) | Step::Cas(wanted, _) => wanted == value,
+            Step::IsNot(refuted) => refuted != value,
+            Step::Write(_) => true,
+        };
+        let twice = std::mem::replace(&mut used[*place as usize], true);
+        if !right || twice || demand.completed < begun {
+            return false;
+        }
+        begun = begun.max(demand.invoked);
+        if let Step::Write(new) | Step::Cas(_, new) = demand.step {
+            value = new;
+        }
+    }
+    let all = register.demands.iter().zip(used);
+    all.into_iter().all(|(demand, used)| used || demand.completed == NEVER)
+}
+
+/// Everything that judges a register, against what is expected.
+fn judge_all(
+    operations: &[Operation],
+    expected: bool,
+    asked: &mut Tally,
+) -> Result<(), TestCaseError> {
+    let history = history(operations);
+    let functions = demands::functions(&history);
+    let objects = Objects::of(&history);
+    let object = objects.get(0);
+    let register = Register::prepare(&history, &functions, &object);
     let budget = Budget::new(&Limits::default());
-    search(&Key::prepare(&operations), &budget).unwrap() == Found::Linearizable
+    match search(&register, &budget, true).unwrap() {
+        Found::Linearizable(order) => {
+            prop_assert!(expected, "the search found an order");
+            prop_assert!(is_witness(&register, &order), "{:?} is no order", order);
+        }
+        Found::Stuck { .. } => prop_assert!(!expected, "the search found no order"),
+    }
+    match blocks(&register) {
+        Answer::Valid(order) => {
+            asked.blocks += 1;
+            prop_assert!(expected, "blocks found an order");
+            prop_assert!(is_witness(&register, &order), "{:?} is no order", order);
+        }
+        Answer::Invalid(core) => {
+            asked.blocks += 1;
+            prop_assert!(!expected, "blocks found no order");
+            let core = register.only(|place, _| core.contains(&(place as u32)));
+            let found = search(&core, &budget, false).unwrap();
+            prop_assert!(matches!(found, Found::Stuck { .. }), "{:?} is no core", core.demands);
+        }
+        Answer::NotApplicable => {}
+    }
+    if zones(&functions, &object, history.events()).is_some() {
+        asked.zones += 1;
+        prop_assert!(expected, "zones found an order");
+    }
+    let culprit = super::decide(&register, &budget).unwrap();
+    prop_assert_eq!(culprit.is_none(), expected);
+    if let Some(culprit) = culprit {
+        let parts: Vec<_> = culprit
+            .core
+            .demands
+            .iter()
+            .map(|demand| {
+                let mut operation = operations[demand.operation as usize].clone();
+                if demand.completed == NEVER {
+                    (operation.completed, operation.outcome) = (None, Outcome::Info);
+                }
+                operation
+            })
+            .collect();
+        prop_assert!(!linearizable(&parts), "{:#?} is no core", parts);
+    }
+    Ok(())
+}
+
+/// How many histories of each kind there were.
+#[derive(Debug, Default)]
+struct Tally {
+    valid: u32,
+    invalid: u32,
+    blocks: u32,
+    zones: u32,
 }
 
 /// Histories in the test suite; more with `FAULTLINE_FUZZ=1000000 cargo test -p faultline-checker --release oracle`.
@@ -187,26 +320,33 @@ fn cases() -> u32 {
     std::env::var("FAULTLINE_FUZZ").ok().and_then(|count| count.parse().ok()).unwrap_or(20_000)
 }
 
-#[test]
-fn the_search_agrees_with_the_oracle() {
-    let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
-    let (mut valid, mut invalid) = (0_u32, 0_u32);
-    let counts = std::cell::RefCell::new((&mut valid, &mut invalid));
+fn check_against_the_oracle(unique: bool) -> Tally {
+    let config = Config { cases: cases() / 2, failure_persistence: None, ..Config::default() };
+    let tally = std::cell::RefCell::new(Tally::default());
     TestRunner::new(config)
         .run(&prop::collection::vec(any::<u8>(), 80), |bytes| {
-            let operations = history(&bytes);
+            let operations = operations(&bytes, unique);
             let expected = linearizable(&operations);
-            prop_assert_eq!(searched(&operations), expected, "{:#?}", operations);
-            let mut counts = counts.borrow_mut();
-            if expected {
-                *counts.0 += 1
-            } else {
-                *counts.1 += 1
-            }
-            Ok(())
+            let mut tally = tally.borrow_mut();
+            *if expected { &mut tally.valid } else { &mut tally.invalid } += 1;
+            judge_all(&operations, expected, &mut tally)
+                .map_err(|error| TestCaseError::fail(format!("{error}\n{operations:#?}")))
         })
         .unwrap();
-    println!("{valid} valid and {invalid} invalid histories");
+    let tally = tally.into_inner();
+    println!("{tally:?}");
     // Neither kind may be a rarity, or agreement says little.
-    assert!(valid * 20 > cases() && invalid * 20 > cases(), "{valid} valid, {invalid} invalid");
+    assert!(tally.valid * 10 > cases() && tally.invalid * 20 > cases(), "{tally:?}");
+    tally
+}
+
+#[test]
+fn repeated_values_agree_with_the_oracle() {
+    check_against_the_oracle(false);
+}
+
+#[test]
+fn unique_values_agree_with_the_oracle() {
+    let tally = check_against_the_oracle(true);
+    assert!(tally.blocks * 4 > cases() && tally.zones * 50 > cases(), "{tally:?}");
 }

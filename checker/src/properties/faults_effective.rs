@@ -11,7 +11,8 @@ pub const NAME: &str = "faults-effective";
 
 /// The faults of a history, in the order in which they were planned.
 pub fn faults(history: &History) -> Vec<FaultReport> {
-    let of = |stage: Stage| history.nemesis.iter().filter(move |event| event.stage == Some(stage));
+    let of =
+        |stage: Stage| history.nemesis().iter().filter(move |event| event.stage == Some(stage));
     of(Stage::Plan)
         .map(|plan| {
             let same = |event: &&Event| event.fault == plan.fault;
@@ -50,7 +51,7 @@ pub fn check(history: &History) -> CheckReport {
         .filter(|fault| !fault.effective)
         .map(|fault| format!("{} ({}): {}", fault.id, fault.action, fault.effect))
         .collect();
-    for end in history.nemesis.iter().filter(|event| event.stage == Some(Stage::End)) {
+    for end in history.nemesis().iter().filter(|event| event.stage == Some(Stage::End)) {
         let id = end.fault.as_deref().unwrap_or("a fault");
         if end.value["healed"] == false {
             doubts.push(format!("{id} was not healed"));
@@ -85,6 +86,7 @@ fn leaked(end: &Value) -> u64 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::history::tests::of_nemesis;
 
     /// A line of the nemesis.
     pub(crate) fn nemesis(f: &str, value: &str) -> Event {
@@ -104,7 +106,7 @@ pub(crate) mod tests {
         let plan = stage(Stage::Plan, r#"{"partition":{"isolate":"leader"}}"#);
         let done = stage(Stage::Done, r#"{"action":"isolate leader n2"}"#);
         let nemesis = vec![plan, done, stage(Stage::End, end)];
-        check(&History { nemesis, ..History::default() })
+        check(&of_nemesis(nemesis))
     }
 
     #[test]
@@ -134,9 +136,9 @@ pub(crate) mod tests {
         let mut end = stage(Stage::End, r#"{"effective":false,"healed":true}"#);
         end.error = Some("no leader was found".into());
         let nemesis = vec![plan.clone(), end];
-        let report = check(&History { nemesis, ..History::default() });
+        let report = check(&of_nemesis(nemesis));
         assert!(report.detail.contains("not applied: no leader was found"), "{}", report.detail);
-        let cut_off = History { nemesis: vec![plan], ..History::default() };
+        let cut_off = of_nemesis(vec![plan]);
         assert_eq!(check(&cut_off).verdict, Verdict::Unknown);
         assert_eq!(faults(&cut_off)[0].kind, "kill");
     }

@@ -13,11 +13,11 @@ pub fn check(history: &History, keys: &[String]) -> CheckReport {
         return report(NAME, Verdict::Unknown, "the run ended before its final reads");
     };
     let read_back = |key: &&String| {
-        history.operations.iter().any(|operation| {
-            operation.f == "read"
-                && operation.outcome == Outcome::Ok
-                && operation.key.as_ref() == Some(*key)
-                && operation.invoked_time >= phase.time
+        history.views().any(|operation| {
+            operation.f() == "read"
+                && operation.outcome() == Outcome::Ok
+                && operation.key().is_some_and(|name| name == key.as_str())
+                && operation.invoked_time() >= phase.time
         })
     };
     let missing: Vec<_> = keys.iter().filter(|key| !read_back(key)).map(String::as_str).collect();

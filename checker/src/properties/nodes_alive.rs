@@ -11,7 +11,7 @@ pub const NAME: &str = "nodes-alive";
 
 /// Judges a history.
 pub fn check(history: &History) -> CheckReport {
-    let deaths: Vec<_> = history.nemesis.iter().filter(|event| event.f == "node-died").collect();
+    let deaths: Vec<_> = history.nemesis().iter().filter(|event| event.f == "node-died").collect();
     if deaths.is_empty() {
         return report(NAME, Verdict::Valid, "no node died uninvited");
     }
@@ -38,16 +38,15 @@ fn violation(death: &Event) -> Violation {
 mod tests {
     use super::super::faults_effective::tests::nemesis;
     use super::*;
+    use crate::history::tests::of_nemesis;
 
     #[test]
     fn a_death_is_a_violation_that_names_the_node_and_shows_its_log() {
-        let mut history = History::default();
-        assert_eq!(check(&history).verdict, Verdict::Valid);
+        assert_eq!(check(&History::default()).verdict, Verdict::Valid);
         let mut death =
             nemesis("node-died", r#"{"status":"exit status: 101","log":["thread panicked"]}"#);
         death.node = Some("n3".into());
-        history.nemesis.push(death);
-        let report = check(&history);
+        let report = check(&of_nemesis(vec![death]));
         assert_eq!(report.verdict, Verdict::Invalid);
         assert_eq!(report.violations[0].summary, "n3 ended by itself (exit status: 101)");
         assert!(report.violations[0].explanation.contains(&"thread panicked".to_string()));

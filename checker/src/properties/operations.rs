@@ -36,24 +36,11 @@ pub fn check(history: &History, expected: &BTreeMap<String, u64>) -> CheckReport
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::Operation;
+    use crate::history::tests::history as recorded;
 
-    fn history(ok: usize) -> History {
-        let operation = Operation {
-            process: 0,
-            node: None,
-            f: "read".into(),
-            key: None,
-            argument: serde_json::Value::Null,
-            result: serde_json::Value::Null,
-            outcome: crate::history::Outcome::Ok,
-            error: None,
-            invoked: 0,
-            completed: Some(1),
-            invoked_time: 0,
-            completed_time: Some(1),
-        };
-        History { operations: vec![operation; ok], ..History::default() }
+    fn history(ok: u64) -> History {
+        let each = |n: u64| [(2 * n, "0 invoke read null"), (2 * n + 1, "0 ok read 1")];
+        recorded(&(0..ok).flat_map(each).collect::<Vec<_>>())
     }
 
     #[test]

@@ -14,9 +14,9 @@ pub fn check(history: &History, within: Duration) -> CheckReport {
     let Some(heal) = history.phase("heal").map(|event| event.time) else {
         return report(NAME, Verdict::Unknown, "the run ended before its heal");
     };
-    let ok = history.operations.iter().filter(|operation| operation.outcome == Outcome::Ok);
+    let ok = history.views().filter(|operation| operation.outcome() == Outcome::Ok);
     let ends =
-        ok.filter(|operation| operation.invoked_time >= heal).filter_map(|o| o.completed_time);
+        ok.filter(|operation| operation.invoked_time() >= heal).filter_map(|o| o.completed_time());
     let first = ends.min().map(|end| Duration::from_nanos(end - heal));
     let limit = within.as_secs_f64();
     match first {
@@ -54,41 +54,31 @@ fn interrupted(history: &History) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::faults_effective::tests::nemesis;
     use super::*;
-    use crate::history::Operation;
+    use crate::history::tests::history as recorded;
 
-    fn history(end_ms: u64) -> History {
-        let mut heal = nemesis("phase", r#"{"phase":"heal"}"#);
-        heal.time = 1_000_000_000;
-        let operation = Operation {
-            process: 0,
-            node: None,
-            f: "read".into(),
-            key: None,
-            argument: serde_json::Value::Null,
-            result: serde_json::Value::Null,
-            outcome: Outcome::Ok,
-            error: None,
-            invoked: 0,
-            completed: Some(1),
-            invoked_time: heal.time,
-            completed_time: Some(heal.time + end_ms * 1_000_000),
-        };
-        let end = nemesis("phase", r#"{"phase":"end","interrupted":false}"#);
-        History { operations: vec![operation], nemesis: vec![heal, end], events: 0 }
+    /// A read that begins with the heal and ends so much later; the phase `end` may be missing.
+    fn history(end_ms: u64, reads: bool, ended: bool) -> History {
+        let heal = 1_000_000_000;
+        let mut events = vec![(heal, "nemesis info phase {\"phase\":\"heal\"}")];
+        if reads {
+            events.push((heal, "0 invoke read null"));
+            events.push((heal + end_ms * 1_000_000, "0 ok read 1"));
+        }
+        if ended {
+            let end = "nemesis info phase {\"phase\":\"end\",\"interrupted\":false}";
+            events.push((heal + end_ms * 1_000_000, end));
+        }
+        recorded(&events)
     }
 
     #[test]
     fn late_or_never_is_a_violation() {
         let within = Duration::from_secs(2);
-        assert_eq!(check(&history(1_999), within).verdict, Verdict::Valid);
-        assert_eq!(check(&history(2_001), within).verdict, Verdict::Invalid);
-        let mut never = history(1);
-        never.operations.clear();
-        assert_eq!(check(&never, within).verdict, Verdict::Invalid);
-        never.nemesis.pop();
-        assert_eq!(check(&never, within).verdict, Verdict::Unknown);
+        assert_eq!(check(&history(1_999, true, true), within).verdict, Verdict::Valid);
+        assert_eq!(check(&history(2_001, true, true), within).verdict, Verdict::Invalid);
+        assert_eq!(check(&history(1, false, true), within).verdict, Verdict::Invalid);
+        assert_eq!(check(&history(1, false, false), within).verdict, Verdict::Unknown);
         assert_eq!(check(&History::default(), within).verdict, Verdict::Unknown);
     }
 }

@@ -23,7 +23,7 @@ pub fn check(history: &History) -> CheckReport {
         return report(NAME, Verdict::Unknown, "no leader was seen: the clients never began");
     }
     let problems: Vec<_> = history
-        .nemesis
+        .nemesis()
         .iter()
         .filter(|event| event.f == "problem")
         .filter_map(|event| event.value["what"].as_str())
@@ -39,11 +39,12 @@ pub fn check(history: &History) -> CheckReport {
 mod tests {
     use super::super::faults_effective::tests::nemesis;
     use super::*;
+    use crate::history::tests::of_nemesis;
 
     #[test]
     fn only_a_run_that_went_to_its_end_is_complete() {
         let phase = |value: &str| nemesis("phase", value);
-        let check = |nemesis| check(&History { nemesis, ..History::default() }).verdict;
+        let check = |nemesis| check(&of_nemesis(nemesis)).verdict;
         let drive = phase(r#"{"phase":"drive"}"#);
         let end = phase(r#"{"phase":"end","interrupted":false}"#);
         assert_eq!(check(vec![drive.clone(), end.clone()]), Verdict::Valid);

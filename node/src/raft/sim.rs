@@ -535,8 +535,9 @@ impl Sim {
     /// Whether every key was read and written since this place in the history.
     fn served_since(&self, place: usize) -> bool {
         let ok = self.history[place..].iter().filter(|event| event.event_type == EventType::Ok);
-        let served: BTreeSet<_> =
-            ok.map(|event| (event.key.as_deref(), event.f.as_str())).collect();
+        let served: BTreeSet<_> = ok
+            .map(|event| (event.key.as_ref().and_then(Value::as_str), event.f.as_str()))
+            .collect();
         (0..KEYS).all(|key| {
             let key = format!("k{key}");
             ["read", "write"].iter().all(|f| served.contains(&(Some(key.as_str()), *f)))

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use checker::history::{Operation, Outcome};
+use checker::history::Outcome;
 use checker::verdict::Judgement;
 
 use super::super::seconds;
-use super::recording::{Recording, Role, Segment};
+use super::recording::{Point, Recording, Role, Segment};
 use super::svg::{LEFT, TOP, TimeScale, WIDTH, chart, escape};
 
 const LATENCY_HEIGHT: f64 = 230.0;
@@ -58,12 +58,12 @@ fn latency_axis() -> String {
 }
 
 /// A point for each operation, at the time of its invocation; points of one pixel are drawn once.
-fn dots(operations: &[Operation], outcome: Outcome, scale: &TimeScale) -> String {
+fn dots(operations: &[Point], outcome: Outcome, scale: &TimeScale) -> String {
     let mut places = BTreeSet::new();
     for operation in operations.iter().filter(|operation| operation.outcome == outcome) {
-        let Some(end) = operation.completed_time else { continue };
-        let y = latency_y((end - operation.invoked_time) as f64 / 1e6);
-        places.insert(((scale.x(operation.invoked_time) * 2.0) as i64, y as i64));
+        let Some(end) = operation.completed else { continue };
+        let y = latency_y((end - operation.invoked) as f64 / 1e6);
+        places.insert(((scale.x(operation.invoked) * 2.0) as i64, y as i64));
     }
     let mut path = String::new();
     for (x, y) in places {
@@ -72,13 +72,12 @@ fn dots(operations: &[Operation], outcome: Outcome, scale: &TimeScale) -> String
     path
 }
 
-fn crosses(operations: &[Operation], scale: &TimeScale) -> String {
-    let unknown =
-        |operation: &&Operation| matches!(operation.outcome, Outcome::Info | Outcome::Open);
+fn crosses(operations: &[Point], scale: &TimeScale) -> String {
+    let unknown = |operation: &&Point| matches!(operation.outcome, Outcome::Info | Outcome::Open);
     let places: BTreeSet<_> = operations
         .iter()
         .filter(unknown)
-        .map(|operation| scale.x(operation.invoked_time) as i64)
+        .map(|operation| scale.x(operation.invoked) as i64)
         .collect();
     let mut path = String::new();
     for x in places {
@@ -93,8 +92,8 @@ fn quantiles(recording: &Recording, scale: &TimeScale) -> String {
     for operation in
         recording.operations.iter().filter(|operation| operation.outcome == Outcome::Ok)
     {
-        if let Some(end) = operation.completed_time {
-            latencies[bucket(operation.invoked_time, width)].push(end - operation.invoked_time);
+        if let Some(end) = operation.completed {
+            latencies[bucket(operation.invoked, width)].push(end - operation.invoked);
         }
     }
     let mut svg = String::new();
@@ -139,7 +138,7 @@ pub(super) fn rate(recording: &Recording, judgement: &Judgement) -> String {
             Outcome::Fail => 1,
             Outcome::Info | Outcome::Open => 2,
         };
-        counts[kind][bucket(operation.invoked_time, width)] += 1;
+        counts[kind][bucket(operation.invoked, width)] += 1;
     }
     let per_second = |count: u64| count as f64 * 1e9 / width as f64;
     let most = counts.iter().flatten().copied().max().unwrap_or(0).max(1);

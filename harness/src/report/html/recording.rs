@@ -3,19 +3,27 @@
 use std::path::Path;
 
 use anyhow::Context;
-use checker::history::{History, Operation, Stage};
+use checker::history::{History, Outcome, Stage, View};
 use checker::trace::{self, Event, Trace};
 
 /// A recording, ready to be drawn.
 #[derive(Debug, Default)]
 pub(super) struct Recording {
-    pub(super) operations: Vec<Operation>,
+    pub(super) operations: Vec<Point>,
     /// Names of phases and when they began, in nanoseconds.
     pub(super) phases: Vec<(String, u64)>,
     /// What each node was over time, by node.
     pub(super) lanes: Vec<(String, Vec<Segment>)>,
     /// The last moment of the recording, in nanoseconds.
     pub(super) end: u64,
+}
+
+/// What the charts show of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Point {
+    pub(super) outcome: Outcome,
+    pub(super) invoked: u64,
+    pub(super) completed: Option<u64>,
 }
 
 /// A node's role.
@@ -43,23 +51,29 @@ impl Recording {
             true => trace::read_dir(&folder).context("reading the traces")?,
             false => Vec::new(),
         };
-        let nemesis = &history.nemesis;
+        let nemesis = history.nemesis();
         let phases = nemesis
             .iter()
             .filter(|event| event.f == "phase")
             .filter_map(|event| Some((event.value["phase"].as_str()?.to_string(), event.time)))
             .collect();
-        let ends = history.operations.iter().map(|o| o.completed_time.unwrap_or(o.invoked_time));
+        let point = |operation: View<'_>| Point {
+            outcome: operation.outcome(),
+            invoked: operation.invoked_time(),
+            completed: operation.completed_time(),
+        };
+        let operations: Vec<_> = history.views().map(point).collect();
+        let ends = operations.iter().map(|o| o.completed.unwrap_or(o.invoked));
         let end = ends.chain(nemesis.iter().map(|event| event.time)).max().unwrap_or(0);
         let lanes = lanes(&traces, &deaths(&history), end);
-        Ok(Self { lanes, phases, end, operations: history.operations })
+        Ok(Self { lanes, phases, end, operations })
     }
 }
 
 /// When which node was killed, or died.
 fn deaths(history: &History) -> Vec<(String, u64)> {
     let mut deaths = Vec::new();
-    for event in &history.nemesis {
+    for event in history.nemesis() {
         if event.f == "node-died" {
             deaths.extend(event.node.clone().map(|node| (node, event.time)));
         }

@@ -1,0 +1,128 @@
+//! The configurations after an event: each once, and none that another makes superfluous.
+
+use std::collections::HashSet;
+
+use rustc_hash::FxBuildHasher;
+
+use super::counts::Counts;
+use super::moves::{Configuration, Reached, Window};
+
+/// Groups of more configurations are not compared pair by pair.
+const COMPARED_MAX: usize = 2_000;
+/// Below this a list is searched faster than a table.
+const LIST_MAX: usize = 24;
+
+/// Configurations, each once.
+pub(super) struct Frontier<const W: usize> {
+    kept: Vec<Reached<W>>,
+    known: HashSet<Configuration<W>, FxBuildHasher>,
+}
+
+impl<const W: usize> Frontier<W> {
+    pub(super) fn new() -> Self {
+        Self { kept: Vec::new(), known: HashSet::default() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    pub(super) fn add(&mut self, reached: Reached<W>) {
+        self.insert(&reached);
+    }
+
+    /// Whether it was not there yet.
+    pub(super) fn insert(&mut self, reached: &Reached<W>) -> bool {
+        if self.kept.len() < LIST_MAX {
+            if self.kept.iter().any(|known| known.at == reached.at) {
+                return false;
+            }
+        } else {
+            if self.known.is_empty() {
+                self.known.extend(self.kept.iter().map(|known| known.at));
+            }
+            if !self.known.insert(reached.at) {
+                return false;
+            }
+        }
+        self.kept.push(*reached);
+        true
+    }
+
+    /// Leaves out every configuration that another makes superfluous; then all but the `width` most promising, and of those that differ only
+    /// in what they have spent all but the cheapest if only the cheapest are wanted. Also whether anything was left out that was not superfluous.
+    pub(super) fn prune(
+        self,
+        window: &Window<'_, W>,
+        counts: &Counts,
+        width: usize,
+        only_cheapest: bool,
+    ) -> (Vec<Reached<W>>, bool) {
+        let mut all = self.kept;
+        if all.len() <= 1 {
+            return (all, false);
+        }
+        let mut dropped = false;
+        if only_cheapest && window.has_info() {
+            dropped = cheapest(&mut all, counts);
+        }
+        let mut kept = undominated(all, window, counts);
+        if kept.len() > width {
+            dropped = true;
+            let discharged = |reached: &Reached<W>| (reached.at.used | reached.at.free).count();
+            kept.select_nth_unstable_by_key(width, |reached| {
+                (std::cmp::Reverse(discharged(reached)), counts.total(reached.at.spent))
+            });
+            kept.truncate(width);
+        }
+        (kept, dropped)
+    }
+}
+
+/// Keeps the cheapest of those that differ only in what they have spent. Says whether that left any out.
+fn cheapest<const W: usize>(all: &mut Vec<Reached<W>>, counts: &Counts) -> bool {
+    let before = all.len();
+    let key = |reached: &Reached<W>| (reached.at.value, reached.at.used, reached.at.free);
+    all.sort_unstable_by_key(|reached| (key(reached), counts.total(reached.at.spent)));
+    all.dedup_by_key(|reached| key(reached));
+    all.len() < before
+}
+
+fn undominated<const W: usize>(
+    mut all: Vec<Reached<W>>,
+    window: &Window<'_, W>,
+    counts: &Counts,
+) -> Vec<Reached<W>> {
+    // What has satisfied more observers and has fewer obligations comes first, so that few are ever replaced.
+    all.sort_unstable_by_key(|reached| {
+        let done = (reached.at.used | reached.at.free).count();
+        (window.group(&reached.at), std::cmp::Reverse(done))
+    });
+    let mut kept: Vec<Reached<W>> = Vec::with_capacity(all.len());
+    for chunk in all.chunk_by(|a, b| window.group(&a.at) == window.group(&b.at)) {
+        let first = kept.len();
+        if chunk.len() > COMPARED_MAX {
+            kept.extend_from_slice(chunk);
+            continue;
+        }
+        for candidate in chunk {
+            let best = &kept[first..];
+            if best.iter().any(|other| window.dominates(&other.at, &candidate.at, counts)) {
+                continue;
+            }
+            let mut place = first;
+            while place < kept.len() {
+                match window.dominates(&candidate.at, &kept[place].at, counts) {
+                    true => drop(kept.swap_remove(place)),
+                    false => place += 1,
+                }
+            }
+            kept.push(*candidate);
+        }
+    }
+    kept
+}

@@ -8,21 +8,22 @@ use crate::history::{History, Outcome, ValueId, View};
 use crate::linearizability::{Demand, Dense, Register};
 use crate::verdict::Violation;
 
-/// Explains why demand `at` of a core cannot have taken effect; `possible` are the values that the register may have had just before.
+/// Explains why demand `at` of a core cannot have taken effect; `possible` are the values that the register
+/// may have had just before, where they are known.
 /// `operations` are all those on the key: who failed to write a value is part of the story too.
 pub(crate) fn register(
     history: &History,
     operations: &[View<'_>],
     core: &Register,
     at: usize,
-    possible: &[Dense],
+    possible: Option<Vec<Dense>>,
 ) -> Violation {
     let of = |demand: &Demand| history.view(demand.operation as usize);
     let culprit = of(&core.demands[at]);
     let core_operations: Vec<_> = core.demands.iter().map(of).collect();
     let case = Case { history, operations, core: &core_operations, culprit };
     let mut argument = case.argue();
-    argument.steps.push(case.possible_values(core, possible));
+    argument.steps.extend(possible.map(|possible| case.possible_values(core, &possible)));
     let name = culprit.key().map(|name| name.into_owned());
     let object =
         name.as_ref().map_or_else(|| "the register".to_string(), |name| format!("key {name}"));

@@ -73,7 +73,7 @@ fn judge(
             let Culprit { core, at, possible } = culprit;
             let operations: Vec<_> =
                 object.iter().map(|(place, _)| history.view(place as usize)).collect();
-            Judged::Violated(explain::register(history, &operations, &core, at, &possible))
+            Judged::Violated(explain::register(history, &operations, &core, at, possible))
         }
         Err(exhausted) => {
             let name = match object.key {
@@ -91,31 +91,31 @@ struct Culprit {
     core: Register,
     /// The one of them whose completion nothing explains, by place.
     at: usize,
-    /// The values that the register may have had just before.
-    possible: Vec<Dense>,
+    /// The values that the register may have had just before, where the search over everything told.
+    possible: Option<Vec<Dense>>,
 }
 
 /// Looks for an order of all demands; nothing if there is one.
 fn decide(register: &Register, budget: &Budget) -> Result<Option<Culprit>, Exhausted> {
-    let stuck_in = |core: Register| match register::search(&core, budget, false)? {
-        Found::Stuck { at, possible } => Ok(Some(Culprit { core, at, possible })),
-        // A core that is no core would be a mistake of ours: the search over everything decides then.
-        Found::Linearizable(_) => Ok(None),
-    };
     match unique::blocks(register) {
         Answer::Valid(_) => return Ok(None),
         Answer::Invalid(core) => {
             let core = register.only(|place, _| core.binary_search(&(place as u32)).is_ok());
-            if let Some(culprit) = stuck_in(core)? {
-                return Ok(Some(culprit));
+            // A core that is no core would be a mistake of ours: the search over everything decides then.
+            if let Found::Stuck { at, .. } = register::search(&core, budget, false)? {
+                return Ok(Some(Culprit { core, at, possible: None }));
             }
         }
         Answer::NotApplicable => {}
     }
-    match register::search(register, budget, false)? {
-        Found::Linearizable(_) => Ok(None),
-        Found::Stuck { at, .. } => stuck_in(shrink::shrink(register, at, budget)),
-    }
+    let Found::Stuck { at, possible } = register::search(register, budget, false)? else {
+        return Ok(None);
+    };
+    let last = register.demands[at].completed;
+    let core = shrink::shrink(register, at, budget);
+    let at = core.demands.iter().position(|demand| demand.completed == last);
+    let at = at.expect("the shrinker keeps what nothing explains");
+    Ok(Some(Culprit { core, at, possible: Some(possible) }))
 }
 
 fn summarise(history: &History, judged: Vec<Judged>) -> CheckReport {

@@ -75,6 +75,12 @@ impl Link {
         self.faults.insert(fault.to_string(), (rule, Counters::default()));
     }
 
+    /// What a fault in force has done so far.
+    #[cfg(test)]
+    pub(super) fn counters(&self, fault: &str) -> Counters {
+        self.faults.get(fault).map(|(_, counters)| *counters).unwrap_or_default()
+    }
+
     pub(crate) fn end(&mut self, fault: &str) -> Option<Counters> {
         self.faults.remove(fault).map(|(_, counters)| counters)
     }

@@ -195,3 +195,82 @@ async fn wait_until(due: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How long a datagram that must come is waited for; one that must not come is known by the marker behind it.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Two ends with one link each way.
+    struct Pair {
+        network: Network,
+        a: UdpSocket,
+        b: UdpSocket,
+    }
+
+    impl Pair {
+        async fn open() -> Self {
+            let network = Network::open(&["a".into(), "b".into()], 1).await.unwrap();
+            let a = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let b = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            network.set_address("a", a.local_addr().unwrap());
+            network.set_address("b", b.local_addr().unwrap());
+            Self { network, a, b }
+        }
+
+        async fn send(&self, from: &str, to: &str, text: &str) {
+            let socket = if from == "a" { &self.a } else { &self.b };
+            socket.send_to(text.as_bytes(), self.network.entrance(from, to)).await.unwrap();
+        }
+
+        async fn received(&self, at: &str) -> (String, SocketAddr) {
+            let socket = if at == "a" { &self.a } else { &self.b };
+            let mut buffer = [0; 64];
+            let received = tokio::time::timeout(PATIENCE, socket.recv_from(&mut buffer)).await;
+            let (length, source) = received.expect("a datagram comes").unwrap();
+            (String::from_utf8(buffer[..length].to_vec()).unwrap(), source)
+        }
+
+        /// Waits until so many datagrams have come by at a link whose fault is in force.
+        async fn seen(&self, link: &LinkName, count: u64) {
+            while self.network.links[link].lock().unwrap().counters("f1").seen < count {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_one_way_cut_passes_the_other_way_and_heals() {
+        let pair = Pair::open().await;
+        let link = ("a".to_string(), "b".to_string());
+        pair.send("a", "b", "before").await;
+        let (text, source) = pair.received("b").await;
+        // What comes from `a` comes from where `b` sends what is for `a`: an end sees one peer at one address.
+        assert_eq!((text.as_str(), source), ("before", pair.network.entrance("b", "a")));
+        pair.network.begin("f1", &[(link.clone(), Rule::Cut)]);
+        pair.send("a", "b", "lost").await;
+        pair.send("b", "a", "the other way").await;
+        assert_eq!(pair.received("a").await.0, "the other way");
+        pair.seen(&link, 1).await;
+        let ended = pair.network.end("f1");
+        assert_eq!(ended[&link], Counters { seen: 1, dropped: 1, delayed: 0, leaked: 0 });
+        pair.send("a", "b", "healed").await;
+        assert_eq!(pair.received("b").await.0, "healed");
+    }
+
+    #[tokio::test]
+    async fn a_stranger_is_not_on_the_link_and_a_new_address_is() {
+        let mut pair = Pair::open().await;
+        let stranger = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        stranger.send_to(b"strange", pair.network.entrance("a", "b")).await.unwrap();
+        pair.send("a", "b", "familiar").await;
+        assert_eq!(pair.received("b").await.0, "familiar");
+        // A process that was started again has another address.
+        pair.network.set_address("a", stranger.local_addr().unwrap());
+        pair.a = stranger;
+        pair.send("a", "b", "again").await;
+        assert_eq!(pair.received("b").await.0, "again");
+    }
+}

@@ -23,8 +23,6 @@ pub(super) struct ClientEvent {
 }
 
 /// Builds a history event by event.
-///
-/// For use in tests of your own, see [`Recorder`](super::Recorder).
 #[derive(Debug, Default)]
 pub(super) struct Pairing {
     pub(super) history: History,

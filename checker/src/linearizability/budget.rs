@@ -24,6 +24,8 @@ pub(super) struct Budget {
     limits: Limits,
     /// Searches that may run side by side share the memory.
     memory_bytes_each: u64,
+    /// Steps that one search may take; no limit of its own for most.
+    steps: u64,
 }
 
 /// A limit was reached before there was a verdict.
@@ -45,6 +47,9 @@ pub(super) enum Exhausted {
         /// The events before this one are linearizable.
         decided: usize,
     },
+    /// It was not worth more steps.
+    #[error("the search was given up")]
+    Steps,
     /// More operations are open at once on one key than the search has places for.
     #[error("more than {limit} operations were open at once; linearizable up to event {decided}")]
     Concurrency {
@@ -63,11 +68,20 @@ impl Budget {
             deadline: Instant::now() + limits.time,
             limits: *limits,
             memory_bytes_each: limits.memory_bytes / searches,
+            steps: u64::MAX,
         }
     }
 
-    /// Whether a search that holds `bytes` may go on; `decided` is how far it has come.
-    pub(super) fn check(&self, bytes: u64, decided: usize) -> Result<(), Exhausted> {
+    /// The same for a search that is only worth so many steps.
+    pub(super) fn with_steps(&self, steps: u64) -> Self {
+        Self { steps, ..*self }
+    }
+
+    /// Whether a search that has taken `steps` and holds `bytes` may go on; `decided` is how far it has come.
+    pub(super) fn check(&self, steps: u64, bytes: u64, decided: usize) -> Result<(), Exhausted> {
+        if steps > self.steps {
+            return Err(Exhausted::Steps);
+        }
         if bytes > self.memory_bytes_each {
             return Err(Exhausted::Memory { limit: self.limits.memory_bytes, decided });
         }

@@ -24,7 +24,7 @@ use self::budget::{Budget, Exhausted};
 use self::demands::Function;
 pub(crate) use self::demands::{Demand, Dense, Register};
 use self::objects::{Object, Objects};
-use self::register::Found;
+use self::register::{Found, Tried};
 use self::unique::Answer;
 use crate::explain;
 use crate::history::{History, ValueId};
@@ -32,6 +32,9 @@ use crate::verdict::{CheckReport, Verdict, Violation};
 
 /// Name of the check.
 pub const NAME: &str = "linearizable";
+
+/// What finding the culprit within a core is worth, in steps of the search.
+const STEPS_PER_CULPRIT: u64 = 200_000;
 
 /// Judges every key of a history of registers. Operations that a register does not have must not be in it.
 pub fn check(history: &History, limits: &Limits) -> CheckReport {
@@ -101,21 +104,44 @@ fn decide(register: &Register, budget: &Budget) -> Result<Option<Culprit>, Exhau
         Answer::Valid(_) => return Ok(None),
         Answer::Invalid(core) => {
             let core = register.only(|place, _| core.binary_search(&(place as u32)).is_ok());
-            // A core that is no core would be a mistake of ours: the search over everything decides then.
-            if let Found::Stuck { at, .. } = register::search(&core, budget, false)? {
-                return Ok(Some(Culprit { core, at, possible: None }));
-            }
+            return Ok(Some(Culprit::new(core, None, budget)));
         }
         Answer::NotApplicable => {}
     }
-    let Found::Stuck { at, possible } = register::search(register, budget, false)? else {
-        return Ok(None);
+    let found = match register::try_few(register, budget, false)? {
+        Tried::Found(found) => found,
+        Tried::Unsure { at } => {
+            // Before everything is searched: what is wrong is often wrong close by.
+            if let Some(core) = shrink::local(register, register.demands[at].completed, budget) {
+                return Ok(Some(Culprit::new(core, None, budget)));
+            }
+            register::search_all(register, budget, false)?
+        }
     };
-    let last = register.demands[at].completed;
-    let core = shrink::shrink(register, at, budget);
-    let at = core.demands.iter().position(|demand| demand.completed == last);
-    let at = at.expect("the shrinker keeps what nothing explains");
-    Ok(Some(Culprit { core, at, possible: Some(possible) }))
+    Ok(match found {
+        Found::Linearizable(_) => None,
+        Found::Stuck { at, possible } => {
+            let end = register.demands[at].completed;
+            let core = shrink::shrink(register, at, budget);
+            Some(Culprit::new(core, Some((end, possible)), budget))
+        }
+    })
+}
+
+impl Culprit {
+    /// What a core says; `possible` are the values that the register may have had before the event at which a search of everything ended.
+    fn new(core: Register, possible: Option<(u32, Vec<Dense>)>, budget: &Budget) -> Self {
+        let stuck = match register::search(&core, &budget.with_steps(STEPS_PER_CULPRIT), false) {
+            Ok(Found::Stuck { at, .. }) => Some(at),
+            _ => None,
+        };
+        let certain = core.demands.iter().enumerate().filter(|(_, demand)| demand.is_certain());
+        let last = || certain.max_by_key(|(_, demand)| demand.completed).map(|(place, _)| place);
+        let at = stuck.or_else(last).unwrap_or(0);
+        let end = core.demands[at].completed;
+        let possible = possible.filter(|(event, _)| *event == end).map(|(_, possible)| possible);
+        Self { core, at, possible }
+    }
 }
 
 fn summarise(history: &History, judged: Vec<Judged>) -> CheckReport {

@@ -289,6 +289,7 @@ fn judge_all(
     let culprit = super::decide(&register, &budget).unwrap();
     prop_assert_eq!(culprit.is_none(), expected);
     if let Some(culprit) = culprit {
+        prop_assert!(super::shrink::is_closed(&register, &culprit.core), "{:?}", culprit.core);
         let parts: Vec<_> = culprit
             .core
             .demands

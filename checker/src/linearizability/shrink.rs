@@ -1,119 +1,186 @@
-//! From an impossible history to the few operations that are impossible already.
+//! From an impossible history to the few operations that are impossible already: the *core*.
 //!
 //! Not every part of an impossible history is impossible for the same reason: without a write, a read of its value is impossible for another one.
-//! Only *sound* deletions are tried, after which an impossible rest means that the whole was impossible (CHECKER.md, 8.4): cutting the end off,
-//! leaving out who only looked, and leaving out all that has to do with some values.
-
-use std::collections::BTreeMap;
+//! A part proves something about the whole if it is *closed*: with everybody who saw a value it has everybody who may have
+//! written it. For take an order of the whole and strike out all others: between a read and the write that it read from there was no
+//! write before, and there is none now. So a core is made of a few operations that certainly happened, its *witnesses*, and the rest follows.
 
 use super::budget::Budget;
-use super::demands::{Demand, Dense, Register, Step, UNOBSERVED};
+use super::demands::{Dense, INITIAL, Register, Step, UNOBSERVED};
 use super::register::{Found, search};
-use crate::history::NEVER;
 
 /// So many searches are spent on one core.
-const PROBES_MAX: usize = 400;
+const PROBES_MAX: usize = 300;
+/// One of them may take so many steps.
+const STEPS_PER_PROBE: u64 = 200_000;
+/// So many of those who completed before the end are tried, at most, before all are.
+const RECENT_MAX: usize = 512;
 
-/// The smallest impossible part that these deletions lead to; `at` is the demand whose completion nothing explained.
+/// Looks for a core among those who completed shortly before an event, at which the search ended without being sure.
+pub(super) fn local(register: &Register, end: u32, budget: &Budget) -> Option<Register> {
+    let shrinker = Shrinker::new(register, budget);
+    let witnesses = shrinker.witnesses(end, false);
+    let core = shrinker.recent(&witnesses)?;
+    Some(shrinker.fewest(core).register)
+}
+
+/// The smallest core that leaving out witnesses leads to; `at` is the demand whose completion nothing explained.
 pub(super) fn shrink(register: &Register, at: usize, budget: &Budget) -> Register {
-    let whole = cut(register, register.demands[at].completed);
-    let mut shrinker = Shrinker { budget, probes: PROBES_MAX };
-    let (last, values) = (register.demands[at].completed, groups(&whole));
-    let by_value = shrinker.fewest(&whole, last, values);
-    let looks: Vec<_> = by_value
-        .demands
-        .iter()
-        .filter(|demand| matches!(demand.step, Step::Is(_) | Step::IsNot(_)))
-        .filter(|demand| demand.completed != last)
-        .map(|demand| vec![demand.operation])
-        .collect();
-    shrinker.fewest(&by_value, last, looks)
+    let end = register.demands[at].completed;
+    let shrinker = Shrinker::new(register, budget);
+    for with_refuters in [false, true] {
+        let witnesses = shrinker.witnesses(end, with_refuters);
+        let found = shrinker.recent(&witnesses).or_else(|| shrinker.impossible(witnesses));
+        if let Some(core) = found {
+            return shrinker.fewest(core).register;
+        }
+    }
+    register.only(|_, demand| demand.invoked <= end)
 }
 
-/// What had begun by an event. Who had not completed by then may yet take effect, or not; who only looked and had not completed says nothing.
-fn cut(register: &Register, end: u32) -> Register {
-    let mut cut = register.only(|_, demand| {
-        let looks = matches!(demand.step, Step::Is(_) | Step::IsNot(_));
-        demand.invoked < end && (demand.completed <= end || !looks)
-    });
-    for demand in &mut cut.demands {
-        if demand.completed > end {
-            demand.completed = NEVER;
-        }
-    }
-    cut
-}
-
-/// Operations by the values that they have to do with. Values that a cas joins stand together.
-///
-/// None where something says what the value was *not*: a write may be needed only because it replaced another.
-fn groups(register: &Register) -> Vec<Vec<u32>> {
-    if register.has_refuted {
-        return Vec::new();
-    }
-    let mut root: BTreeMap<Dense, Dense> = BTreeMap::new();
-    fn find(root: &BTreeMap<Dense, Dense>, mut value: Dense) -> Dense {
-        while let Some(next) = root.get(&value).filter(|next| **next != value) {
-            value = *next;
-        }
-        value
-    }
-    for demand in &register.demands {
-        if let Step::Cas(old, new) = demand.step
-            && new != UNOBSERVED
-        {
-            let (old, new) = (find(&root, old), find(&root, new));
-            root.insert(old, new);
-        }
-    }
-    let mut groups: BTreeMap<Dense, Vec<u32>> = BTreeMap::new();
-    for demand in &register.demands {
-        match demand.step {
-            Step::Is(value) | Step::Write(value) | Step::Cas(value, _) if value != UNOBSERVED => {
-                groups.entry(find(&root, value)).or_default().push(demand.operation);
-            }
-            _ => {}
-        }
-    }
-    groups.remove(&find(&root, super::demands::INITIAL));
-    groups.into_values().collect()
+/// A closed part.
+struct Core {
+    witnesses: Vec<u32>,
+    register: Register,
 }
 
 struct Shrinker<'a> {
-    budget: &'a Budget,
-    probes: usize,
+    register: &'a Register,
+    budget: Budget,
+    /// Who may have written each value.
+    writers: Vec<Vec<u32>>,
+    probes: std::cell::Cell<usize>,
 }
 
-impl Shrinker<'_> {
-    /// Leaves out as many of the groups as it can, from large bundles to single ones (delta debugging).
-    fn fewest(&mut self, register: &Register, last: u32, groups: Vec<Vec<u32>>) -> Register {
-        let mut best = register.only(|_, _| true);
-        let mut left = groups;
-        let mut size = left.len().div_ceil(2);
-        while size > 0 && !left.is_empty() {
+impl<'a> Shrinker<'a> {
+    fn new(register: &'a Register, budget: &Budget) -> Self {
+        let mut writers = vec![Vec::new(); register.values()];
+        for (place, demand) in register.demands.iter().enumerate() {
+            if let Step::Write(value) | Step::Cas(_, value) = demand.step
+                && value != UNOBSERVED
+            {
+                writers[value as usize].push(place as u32);
+            }
+        }
+        let budget = budget.with_steps(STEPS_PER_PROBE);
+        Self { register, budget, writers, probes: PROBES_MAX.into() }
+    }
+
+    /// Who certainly happened by an event, the last to complete first. Who saw what the value was *not* is best left out, for it needs every change.
+    fn witnesses(&self, end: u32, with_refuters: bool) -> Vec<u32> {
+        let demands = self.register.demands.iter().enumerate();
+        let witnesses = demands.filter(|(_, demand)| {
+            demand.completed <= end && (with_refuters || !matches!(demand.step, Step::IsNot(_)))
+        });
+        let mut witnesses: Vec<_> = witnesses.map(|(place, _)| place as u32).collect();
+        let completed = |place: &u32| self.register.demands[*place as usize].completed;
+        witnesses.sort_unstable_by_key(|place| std::cmp::Reverse(completed(place)));
+        witnesses
+    }
+
+    /// An impossible part around the last few witnesses: often few are enough.
+    fn recent(&self, witnesses: &[u32]) -> Option<Core> {
+        let mut count = 1;
+        while count <= RECENT_MAX.min(witnesses.len()) {
+            let core = self.impossible(witnesses[..count].to_vec());
+            if core.is_some() {
+                return core;
+            }
+            count *= 2;
+        }
+        None
+    }
+
+    /// Leaves out as many witnesses as it can, from large bundles to single ones (delta debugging, Zeller and Hildebrandt 2002).
+    fn fewest(&self, mut core: Core) -> Core {
+        let mut size = core.witnesses.len().div_ceil(2);
+        while size > 0 {
             let mut at = 0;
-            while at < left.len() && self.probes > 0 {
-                let mut bundle: Vec<u32> =
-                    left[at..left.len().min(at + size)].iter().flatten().copied().collect();
-                bundle.sort_unstable();
-                let without = |_: usize, demand: &Demand| {
-                    demand.completed == last || bundle.binary_search(&demand.operation).is_err()
-                };
-                let rest = best.only(without);
-                if self.is_impossible(&rest) {
-                    best = rest;
-                    left.drain(at..left.len().min(at + size));
-                } else {
-                    at += size;
+            while at < core.witnesses.len() && core.witnesses.len() > 1 {
+                let bundle = at..core.witnesses.len().min(at + size);
+                let mut rest = core.witnesses.clone();
+                rest.drain(bundle);
+                match self.impossible(rest) {
+                    Some(smaller) => core = smaller,
+                    None => at += size,
                 }
             }
             size = if size == 1 { 0 } else { size.div_ceil(2) };
         }
-        best
+        core
     }
 
-    fn is_impossible(&mut self, register: &Register) -> bool {
-        self.probes = self.probes.saturating_sub(1);
-        matches!(search(register, self.budget, false), Ok(Found::Stuck { .. }))
+    /// The part of these witnesses, if it is impossible.
+    fn impossible(&self, witnesses: Vec<u32>) -> Option<Core> {
+        if witnesses.is_empty() || self.probes.get() == 0 {
+            return None;
+        }
+        self.probes.set(self.probes.get() - 1);
+        let places = self.closed(&witnesses);
+        let register = self.register.only(|place, _| places.binary_search(&(place as u32)).is_ok());
+        let stuck = matches!(search(&register, &self.budget, false), Ok(Found::Stuck { .. }));
+        stuck.then_some(Core { witnesses, register })
     }
+
+    /// Some witnesses, and everybody who may have written what they saw, and so on, in order.
+    fn closed(&self, witnesses: &[u32]) -> Vec<u32> {
+        let demands = &self.register.demands;
+        let mut places: Vec<u32> = Vec::new();
+        let mut is_in = vec![false; demands.len()];
+        let mut pending = witnesses.to_vec();
+        let mut closed_until: Vec<u32> = vec![0; self.writers.len()];
+        while let Some(place) = pending.pop() {
+            let demand = &demands[place as usize];
+            if !std::mem::replace(&mut is_in[place as usize], true) {
+                places.push(place);
+            }
+            let until = demand.completed;
+            let saw: &[Dense] = match &demand.step {
+                Step::Is(value) | Step::Cas(value, _) => std::slice::from_ref(value),
+                Step::IsNot(_) => &self.all_values(),
+                Step::Write(_) => &[],
+            };
+            for value in saw {
+                // Who began to write it after the last who saw it had done so says nothing.
+                let known = closed_until[*value as usize];
+                closed_until[*value as usize] = known.max(until);
+                let begun = |writer: &&u32| {
+                    let invoked = demands[**writer as usize].invoked;
+                    invoked < until && (known == 0 || invoked >= known)
+                };
+                let writers = self.writers[*value as usize].iter().filter(begun);
+                pending.extend(writers.filter(|writer| !is_in[**writer as usize]));
+            }
+        }
+        places.sort_unstable();
+        places
+    }
+
+    /// Who saw what a value was not has to do with every change.
+    fn all_values(&self) -> Vec<Dense> {
+        (INITIAL..self.writers.len() as Dense).collect()
+    }
+}
+
+/// Whether a part is closed in a register: checked in tests, for it is what makes a core a proof.
+#[cfg(test)]
+pub(super) fn is_closed(whole: &Register, part: &Register) -> bool {
+    use super::demands::Demand;
+    use crate::history::NEVER;
+
+    let is_in = |demand: &Demand| part.demands.iter().any(|d| d.operation == demand.operation);
+    let last = |value: Dense| {
+        let saw = part.demands.iter().filter(|demand| match demand.step {
+            Step::Is(seen) | Step::Cas(seen, _) => seen == value,
+            Step::IsNot(_) => true,
+            Step::Write(_) => false,
+        });
+        saw.map(|demand| demand.completed).max()
+    };
+    whole.demands.iter().all(|demand| match demand.step {
+        Step::Write(value) | Step::Cas(_, value) if value != UNOBSERVED => {
+            is_in(demand) || last(value).is_none_or(|last| last != NEVER && demand.invoked > last)
+        }
+        _ => true,
+    })
 }

@@ -11,6 +11,8 @@ pub(super) type Spent = u32;
 #[derive(Debug)]
 pub(super) struct Counts {
     lists: Vec<Box<[u16]>>,
+    /// The sum of each list.
+    totals: Vec<u32>,
     by_list: HashMap<Box<[u16]>, Spent, FxBuildHasher>,
     /// What one more of a class leads to.
     next: HashMap<(Spent, u32), Spent, FxBuildHasher>,
@@ -21,6 +23,7 @@ impl Counts {
         let none: Box<[u16]> = Box::new([]);
         Self {
             lists: vec![none.clone()],
+            totals: vec![0],
             by_list: std::iter::once((none, 0)).collect(),
             next: HashMap::default(),
         }
@@ -44,6 +47,7 @@ impl Counts {
         let number = self.lists.len() as Spent;
         let next = *self.by_list.entry(list.clone()).or_insert(number);
         if next == number {
+            self.totals.push(list.iter().map(|count| u32::from(*count)).sum());
             self.lists.push(list);
         }
         self.next.insert((spent, class as u32), next);
@@ -60,7 +64,7 @@ impl Counts {
 
     /// How many there are in all.
     pub(super) fn total(&self, spent: Spent) -> u32 {
-        self.lists[spent as usize].iter().map(|count| u32::from(*count)).sum()
+        self.totals[spent as usize]
     }
 
     /// How many bytes the lists take, about.

@@ -35,6 +35,16 @@ impl<const W: usize> Frontier<W> {
         self.insert(&reached);
     }
 
+    /// All of them, in the order in which they came.
+    pub(super) fn all(&self) -> &[Reached<W>] {
+        &self.kept
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.kept.clear();
+        self.known.clear();
+    }
+
     /// Whether it was not there yet.
     pub(super) fn insert(&mut self, reached: &Reached<W>) -> bool {
         if self.kept.len() < LIST_MAX {
@@ -56,21 +66,24 @@ impl<const W: usize> Frontier<W> {
     /// Leaves out every configuration that another makes superfluous; then all but the `width` most promising, and of those that differ only
     /// in what they have spent all but the cheapest if only the cheapest are wanted. Also whether anything was left out that was not superfluous.
     pub(super) fn prune(
-        self,
+        &mut self,
         window: &Window<'_, W>,
         counts: &Counts,
         width: usize,
         only_cheapest: bool,
-    ) -> (Vec<Reached<W>>, bool) {
-        let mut all = self.kept;
+        kept: &mut Vec<Reached<W>>,
+    ) -> bool {
+        kept.clear();
+        let all = &mut self.kept;
         if all.len() <= 1 {
-            return (all, false);
+            kept.append(all);
+            return false;
         }
         let mut dropped = false;
         if only_cheapest && window.has_info() {
-            dropped = cheapest(&mut all, counts);
+            dropped = cheapest(all, counts);
         }
-        let mut kept = undominated(all, window, counts);
+        undominated(all, window, counts, kept);
         if kept.len() > width {
             dropped = true;
             let discharged = |reached: &Reached<W>| (reached.at.used | reached.at.free).count();
@@ -79,7 +92,7 @@ impl<const W: usize> Frontier<W> {
             });
             kept.truncate(width);
         }
-        (kept, dropped)
+        dropped
     }
 }
 
@@ -93,16 +106,16 @@ fn cheapest<const W: usize>(all: &mut Vec<Reached<W>>, counts: &Counts) -> bool 
 }
 
 fn undominated<const W: usize>(
-    mut all: Vec<Reached<W>>,
+    all: &mut [Reached<W>],
     window: &Window<'_, W>,
     counts: &Counts,
-) -> Vec<Reached<W>> {
+    kept: &mut Vec<Reached<W>>,
+) {
     // What has satisfied more observers and has fewer obligations comes first, so that few are ever replaced.
     all.sort_unstable_by_key(|reached| {
         let done = (reached.at.used | reached.at.free).count();
         (window.group(&reached.at), std::cmp::Reverse(done))
     });
-    let mut kept: Vec<Reached<W>> = Vec::with_capacity(all.len());
     for chunk in all.chunk_by(|a, b| window.group(&a.at) == window.group(&b.at)) {
         let first = kept.len();
         if chunk.len() > COMPARED_MAX {
@@ -124,5 +137,4 @@ fn undominated<const W: usize>(
             kept.push(*candidate);
         }
     }
-    kept
 }

@@ -28,15 +28,15 @@ mod trail;
 
 use self::counts::Counts;
 use self::frontier::Frontier;
-use self::moves::{Found as Step, Reached, Window};
+use self::moves::{Reached, Window};
 use self::trail::Trail;
 use super::budget::{Budget, Exhausted};
 use super::demands::{Demand, Dense, Register, Step as Demanded};
 
 /// The budget is looked at once in so many steps.
-const STEPS_PER_CHECK: u32 = 1024;
+const STEPS_PER_CHECK: u64 = 1024;
 /// How many configurations the first pass keeps at first, and at most.
-const BEAM: (usize, usize) = (48, 3_072);
+const BEAM: (usize, usize) = (16, 4_096);
 /// The first pass remembers where it was so often, in events.
 const EVENTS_PER_CHECKPOINT: usize = 256;
 
@@ -54,18 +54,63 @@ pub(super) enum Found {
     },
 }
 
-/// Searches for an order of all demands on a register.
+/// Searches for an order of all demands on a register: all passes, one after another.
 pub(super) fn search(
     register: &Register,
     budget: &Budget,
     witness: bool,
 ) -> Result<Found, Exhausted> {
+    match try_few(register, budget, witness)? {
+        Tried::Found(found) => Ok(found),
+        Tried::Unsure { .. } => search_all(register, budget, witness),
+    }
+}
+
+/// What the first pass says.
+pub(super) enum Tried {
+    /// It is sure.
+    Found(Found),
+    /// Nothing of what it kept survived the completion of this demand.
+    Unsure { at: usize },
+}
+
+/// The first pass: keeps few configurations.
+pub(super) fn try_few(
+    register: &Register,
+    budget: &Budget,
+    witness: bool,
+) -> Result<Tried, Exhausted> {
     let (events, open) = events(&register.demands);
+    match words(open)? {
+        1 => few::<1>(register, &events, budget, witness),
+        2 => few::<2>(register, &events, budget, witness),
+        8 => few::<8>(register, &events, budget, witness),
+        _ => few::<64>(register, &events, budget, witness),
+    }
+}
+
+/// The other passes: they are sure, and may take long.
+pub(super) fn search_all(
+    register: &Register,
+    budget: &Budget,
+    witness: bool,
+) -> Result<Found, Exhausted> {
+    let (events, open) = events(&register.demands);
+    match words(open)? {
+        1 => all::<1>(register, &events, budget, witness),
+        2 => all::<2>(register, &events, budget, witness),
+        8 => all::<8>(register, &events, budget, witness),
+        _ => all::<64>(register, &events, budget, witness),
+    }
+}
+
+/// How many words hold a set of so many slots.
+fn words(open: usize) -> Result<usize, Exhausted> {
     match open {
-        0..=64 => passes::<1>(register, &events, budget, witness),
-        65..=128 => passes::<2>(register, &events, budget, witness),
-        129..=512 => passes::<8>(register, &events, budget, witness),
-        513..=4096 => passes::<64>(register, &events, budget, witness),
+        0..=64 => Ok(1),
+        65..=128 => Ok(2),
+        129..=512 => Ok(8),
+        513..=4096 => Ok(64),
         _ => Err(Exhausted::Concurrency { limit: 4096, decided: 0 }),
     }
 }
@@ -102,29 +147,37 @@ fn events(demands: &[Demand]) -> (Vec<Event>, usize) {
     (events, most)
 }
 
-fn passes<const W: usize>(
+fn few<const W: usize>(
+    register: &Register,
+    events: &[Event],
+    budget: &Budget,
+    witness: bool,
+) -> Result<Tried, Exhausted> {
+    let mut under = Pass::<W>::new(register, events, budget, Mode::Under, witness);
+    Ok(match under.run_widening()? {
+        End::Alive(order) => Tried::Found(Found::Linearizable(order)),
+        End::Dead { at, possible, is_exact: true } => Tried::Found(Found::Stuck { at, possible }),
+        End::Dead { at, .. } => Tried::Unsure { at },
+    })
+}
+
+fn all<const W: usize>(
     register: &Register,
     events: &[Event],
     budget: &Budget,
     witness: bool,
 ) -> Result<Found, Exhausted> {
-    let mut under = Pass::<W>::new(register, events, budget, Mode::Under, witness);
-    match under.run_widening()? {
-        End::Alive(order) => return Ok(Found::Linearizable(order)),
-        End::Dead { found, is_exact: true } => return Ok(found),
-        End::Dead { .. } => {}
-    }
     let has_info = register.demands.iter().any(|demand| !demand.is_certain());
     if has_info {
         let mut over = Pass::<W>::new(register, events, budget, Mode::Over, false);
-        if let End::Dead { found, .. } = over.run()? {
-            return Ok(found);
+        if let End::Dead { at, possible, .. } = over.run()? {
+            return Ok(Found::Stuck { at, possible });
         }
     }
     let mut exact = Pass::<W>::new(register, events, budget, Mode::Exact, witness);
     Ok(match exact.run()? {
         End::Alive(order) => Found::Linearizable(order),
-        End::Dead { found, .. } => found,
+        End::Dead { at, possible, .. } => Found::Stuck { at, possible },
     })
 }
 
@@ -142,7 +195,10 @@ enum Mode {
 enum End {
     Alive(Vec<u32>),
     Dead {
-        found: Found,
+        /// The demand whose completion nothing explains.
+        at: usize,
+        /// The values just before.
+        possible: Vec<Dense>,
         /// Whether nothing was forgotten.
         is_exact: bool,
     },
@@ -155,7 +211,19 @@ struct Pass<'a, const W: usize> {
     mode: Mode,
     state: State<'a, W>,
     trail: Trail,
-    steps: u32,
+    counts: Counts,
+    steps: u64,
+    scratch: Scratch<W>,
+}
+
+/// Lists that are filled anew at each event.
+struct Scratch<const W: usize> {
+    before: Vec<Reached<W>>,
+    next: Frontier<W>,
+    seen: Frontier<W>,
+    queue: Vec<Reached<W>>,
+    /// What is one step further than the queue.
+    further: Vec<Reached<W>>,
 }
 
 /// What changes from event to event.
@@ -190,13 +258,20 @@ impl<'a, const W: usize> Pass<'a, W> {
             frontier: vec![Window::start()],
             is_exact: true,
         };
-        Self { register, events, budget, mode, state, trail: Trail::new(witness), steps: 0 }
+        let scratch = Scratch {
+            before: Vec::new(),
+            next: Frontier::new(),
+            seen: Frontier::new(),
+            queue: Vec::new(),
+            further: Vec::new(),
+        };
+        let (trail, counts) = (Trail::new(witness), Counts::new());
+        Self { register, events, budget, mode, state, trail, counts, steps: 0, scratch }
     }
 
     fn run(&mut self) -> Result<End, Exhausted> {
-        let mut counts = Counts::new();
         while self.state.next < self.events.len() {
-            if let Some(end) = self.advance(usize::MAX, &mut counts)? {
+            if let Some(end) = self.advance(usize::MAX)? {
                 return Ok(end);
             }
         }
@@ -205,7 +280,6 @@ impl<'a, const W: usize> Pass<'a, W> {
 
     /// Runs with few configurations; where none is left, goes back and keeps more for a while.
     fn run_widening(&mut self) -> Result<End, Exhausted> {
-        let mut counts = Counts::new();
         let mut checkpoints: Vec<Checkpoint<W>> = Vec::new();
         let mut beam = BEAM.0;
         // Beyond this event the beam is narrow again.
@@ -223,7 +297,7 @@ impl<'a, const W: usize> Pass<'a, W> {
                 let frontier = frontier.clone();
                 checkpoints.push(Checkpoint { next: at, frontier, is_exact: *is_exact });
             }
-            let Some(end) = self.advance(beam, &mut counts)? else { continue };
+            let Some(end) = self.advance(beam)? else { continue };
             let exact = matches!(end, End::Dead { is_exact: true, .. });
             if exact || beam >= BEAM.1 && at <= died_at {
                 return Ok(end);
@@ -261,7 +335,7 @@ impl<'a, const W: usize> Pass<'a, W> {
     }
 
     /// Takes the next event. If nothing explains it, that is the end.
-    fn advance(&mut self, beam: usize, counts: &mut Counts) -> Result<Option<End>, Exhausted> {
+    fn advance(&mut self, beam: usize) -> Result<Option<End>, Exhausted> {
         let event = self.events[self.state.next];
         self.state.next += 1;
         let state = &mut self.state;
@@ -269,26 +343,23 @@ impl<'a, const W: usize> Pass<'a, W> {
             state.window.begin(event.demand, &mut state.frontier, &mut self.trail);
             return Ok(None);
         }
-        let before = values(&state.frontier);
-        self.complete(event, beam, counts)?;
+        std::mem::swap(&mut state.frontier, &mut self.scratch.before);
+        self.complete(event, beam)?;
         if !self.state.frontier.is_empty() {
             return Ok(None);
         }
-        let found = Found::Stuck { at: event.demand as usize, possible: before };
-        Ok(Some(End::Dead { found, is_exact: self.state.is_exact }))
+        let possible = values(&self.scratch.before);
+        let is_exact = self.state.is_exact;
+        Ok(Some(End::Dead { at: event.demand as usize, possible, is_exact }))
     }
 
     /// Keeps what explains that the demand has taken effect by now.
-    fn complete(
-        &mut self,
-        event: Event,
-        beam: usize,
-        counts: &mut Counts,
-    ) -> Result<(), Exhausted> {
+    fn complete(&mut self, event: Event, beam: usize) -> Result<(), Exhausted> {
         let bit = self.state.window.slot(event.demand);
-        let mut next = Frontier::new();
-        let mut queue = Vec::new();
-        for reached in std::mem::take(&mut self.state.frontier) {
+        let Scratch { before, next, queue, .. } = &mut self.scratch;
+        next.clear();
+        queue.clear();
+        for reached in before {
             if reached.at.used.intersects(bit) {
                 next.add(reached.without(bit));
                 continue;
@@ -298,78 +369,83 @@ impl<'a, const W: usize> Pass<'a, W> {
                 hidden.trail = self.trail.hidden(hidden.trail, event.demand);
                 next.add(hidden);
             }
-            queue.push(reached);
+            queue.push(*reached);
         }
         if !queue.is_empty() {
-            self.explore(event, queue, &mut next, counts)?;
+            self.explore(event, beam)?;
         }
-        self.state.window.release(event.demand);
+        let state = &mut self.state;
+        state.window.release(event.demand);
         let is_under = self.mode == Mode::Under;
         let width = if is_under { beam } else { usize::MAX };
-        let (kept, dropped) = next.prune(&self.state.window, counts, width, is_under);
-        self.state.frontier = kept;
-        self.state.is_exact &= !dropped;
+        let next = &mut self.scratch.next;
+        let dropped = next.prune(&state.window, &self.counts, width, is_under, &mut state.frontier);
+        state.is_exact &= !dropped;
         Ok(())
     }
 
     /// Follows all useful steps until the demand has taken effect. The first pass spends no more info operations than it must.
-    fn explore(
-        &mut self,
-        event: Event,
-        mut queue: Vec<Reached<W>>,
-        next: &mut Frontier<W>,
-        counts: &mut Counts,
-    ) -> Result<(), Exhausted> {
-        let bit = self.state.window.slot(event.demand);
-        let mut seen = Frontier::new();
-        let mut spending = Vec::new();
+    fn explore(&mut self, event: Event, beam: usize) -> Result<(), Exhausted> {
+        self.scratch.seen.clear();
+        // Of those seen, the first so many have spent what they can.
+        let mut spent = 0;
         loop {
-            while let Some(reached) = queue.pop() {
-                self.check_budget(seen.len() + queue.len() + next.len(), event, counts)?;
-                if reached.at.used.intersects(bit) {
-                    next.add(reached.without(bit)); // An observer was satisfied on the way.
-                    continue;
-                }
-                if !seen.insert(&reached) {
-                    continue;
-                }
-                let Self { state, trail, mode, .. } = self;
-                state.window.expand(&reached, event.demand, counts, trail, |step| {
-                    let Step { to, is_goal, spends } = step;
-                    if is_goal {
-                        next.add(to.without(bit));
-                    } else if spends && *mode == Mode::Under {
-                        spending.push(to);
-                    } else {
-                        queue.push(to);
-                    }
-                });
-            }
-            if spending.is_empty() {
+            self.explore_open(event, beam)?;
+            if !self.state.window.has_info() || spent == self.scratch.seen.len() {
                 return Ok(());
             }
-            if !next.is_empty() {
+            if self.mode == Mode::Under && !self.scratch.next.is_empty() {
                 self.state.is_exact = false;
                 return Ok(());
             }
-            std::mem::swap(&mut queue, &mut spending);
+            let Self { state, trail, counts, scratch: Scratch { seen, queue, .. }, .. } = self;
+            for reached in &seen.all()[spent..] {
+                state.window.info_steps(reached, event.demand, counts, trail, |to| queue.push(to));
+            }
+            spent = seen.len();
         }
     }
 
-    fn check_budget(
-        &mut self,
-        held: usize,
-        event: Event,
-        counts: &Counts,
-    ) -> Result<(), Exhausted> {
+    /// Follows all useful steps of open operations from what is in the queue, fewest steps first. The first pass has enough when it has as
+    /// many situations as it may keep.
+    fn explore_open(&mut self, event: Event, beam: usize) -> Result<(), Exhausted> {
+        let bit = self.state.window.slot(event.demand);
+        while !self.scratch.queue.is_empty() {
+            if self.mode == Mode::Under && self.scratch.next.len() >= beam {
+                self.state.is_exact = false;
+                break;
+            }
+            while let Some(reached) = self.scratch.queue.pop() {
+                self.check_budget(event)?;
+                let Self { state, trail, scratch, .. } = self;
+                let Scratch { next, seen, further, .. } = scratch;
+                if reached.at.used.intersects(bit) {
+                    next.add(reached.without(bit)); // An observer was satisfied on the way.
+                } else if seen.insert(&reached) {
+                    state.window.open_steps(&reached, event.demand, trail, |step| {
+                        match step.is_goal {
+                            true => next.add(step.to.without(bit)),
+                            false => further.push(step.to),
+                        }
+                    });
+                }
+            }
+            std::mem::swap(&mut self.scratch.queue, &mut self.scratch.further);
+        }
+        Ok(())
+    }
+
+    fn check_budget(&mut self, event: Event) -> Result<(), Exhausted> {
         let is_due = self.steps.is_multiple_of(STEPS_PER_CHECK);
-        self.steps = self.steps.wrapping_add(1);
+        self.steps += 1;
         if !is_due {
             return Ok(());
         }
+        let Scratch { next, seen, queue, further, .. } = &self.scratch;
+        let held = next.len() + seen.len() + queue.len() + further.len();
         let configurations = (held * (size_of::<Reached<W>>() + 16)) as u64;
-        let bytes = configurations + counts.bytes() + self.trail.bytes();
-        self.budget.check(bytes, event.position as usize)
+        let bytes = configurations + self.counts.bytes() + self.trail.bytes();
+        self.budget.check(self.steps, bytes, event.position as usize)
     }
 }
 

@@ -50,8 +50,9 @@ struct Class {
 pub(super) struct Window<'a, const W: usize> {
     demands: &'a [Demand],
     has_cas: bool,
-    /// The demand in each slot.
+    /// The demand in each slot, and its completion.
     slots: Vec<u32>,
+    due: Vec<u32>,
     /// The slot of each demand.
     slot_of: Vec<u16>,
     pub(super) open: Slots<W>,
@@ -70,6 +71,8 @@ pub(super) struct Window<'a, const W: usize> {
     /// Classes that write, and classes of cas.
     info_writes: Vec<usize>,
     info_swaps: Vec<usize>,
+    /// Values that some info cas expects.
+    info_expects: Vec<Dense>,
     /// Whether info operations may take effect any number of times.
     pub(super) unlimited: bool,
 }
@@ -94,13 +97,6 @@ impl<const W: usize> Table<W> {
     }
 }
 
-/// What takes effect: an open operation, or one of a class of info operations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    Open(usize),
-    Info(usize),
-}
-
 impl<'a, const W: usize> Window<'a, W> {
     pub(super) fn new(register: &'a Register, unlimited: bool) -> Self {
         let demands = &register.demands;
@@ -109,6 +105,7 @@ impl<'a, const W: usize> Window<'a, W> {
             demands,
             has_cas: demands.iter().any(|demand| matches!(demand.step, Step::Cas(..))),
             slots: vec![0; 64 * W],
+            due: vec![0; 64 * W],
             slot_of: vec![0; demands.len()],
             open: Slots::EMPTY,
             writes: Slots::EMPTY,
@@ -123,6 +120,7 @@ impl<'a, const W: usize> Window<'a, W> {
             class_of: HashMap::default(),
             info_writes: Vec::new(),
             info_swaps: Vec::new(),
+            info_expects: Vec::new(),
             unlimited,
         }
     }
@@ -148,6 +146,7 @@ impl<'a, const W: usize> Window<'a, W> {
         let slot = (!self.open).first();
         let bit = Slots::one(slot);
         self.slots[slot] = place;
+        self.due[slot] = demand.completed;
         self.slot_of[place as usize] = slot as u16;
         self.open |= bit;
         self.sort_in(demand.step, |set| *set |= bit);
@@ -193,8 +192,13 @@ impl<'a, const W: usize> Window<'a, W> {
         if class == self.classes.len() {
             self.classes.push(Class { step, members: Vec::new() });
             match step {
-                Step::Write(_) => self.info_writes.push(class),
-                _ => self.info_swaps.push(class),
+                Step::Cas(old, _) => {
+                    self.info_swaps.push(class);
+                    if !self.info_expects.contains(&old) {
+                        self.info_expects.push(old);
+                    }
+                }
+                _ => self.info_writes.push(class),
             }
         }
         self.classes[class].members.push(place);
@@ -227,95 +231,89 @@ impl<'a, const W: usize> Window<'a, W> {
 
     /// Of open operations that do the same, the one that completes first.
     fn first_due(&self, slots: Slots<W>) -> Option<usize> {
-        slots.iter().min_by_key(|slot| self.demands[self.slots[*slot] as usize].completed)
+        slots.iter().min_by_key(|slot| self.due[*slot])
     }
 
-    /// All useful single steps from a situation in which `target` has not taken effect. Those of the target go to `goals`, others to `queue`
-    /// with whether they spend an info operation.
-    pub(super) fn expand(
+    /// All useful single steps of open operations from a situation in which `target` has not taken effect.
+    pub(super) fn open_steps(
         &self,
         from: &Reached<W>,
         target: u32,
-        counts: &mut Counts,
         trail: &mut Trail,
         mut found: impl FnMut(Found<W>),
     ) {
         let slot = self.slot_of[target as usize] as usize;
         let bit = Slots::one(slot);
-        let mut step = |to, source: Source| {
-            found(Found {
-                to,
-                is_goal: source == Source::Open(slot),
-                spends: matches!(source, Source::Info(_)),
-            })
-        };
         if let Step::Write(value) = self.demands[target as usize].step {
-            let source = Source::Open(slot);
-            step(self.write(from, value, source, counts, trail), source);
+            found(Found { to: self.write(from, value, slot, trail), is_goal: true });
         }
-        // A write of the value that is there already is of use only if it makes another write free before a cas.
-        let unbound = self.open & self.writes & !from.at.used & !from.at.free;
-        let frees = self.has_cas && !unbound.is_empty();
+        let frees = self.frees(from);
         for (value, _) in &self.write_values {
             if !self.is_useful(from, *value, frees) {
                 continue;
             }
             let unused = self.written.get(*value) & !from.at.used & !bit;
             if let Some(slot) = self.first_due(unused) {
-                let source = Source::Open(slot);
-                step(self.write(from, *value, source, counts, trail), source);
+                found(Found { to: self.write(from, *value, slot, trail), is_goal: false });
             }
         }
+        // A cas must take its chance.
+        let mut left = self.expects.get(from.at.value) & !from.at.used;
+        while !left.is_empty() {
+            let step = self.step(left.first());
+            let same = left.iter().filter(|slot| self.step(*slot) == step);
+            let same = same.fold(Slots::EMPTY, |same, slot| same | Slots::one(slot));
+            left &= !same;
+            if let (Step::Cas(_, new), Some(next)) = (step, self.first_due(same)) {
+                let to = self.take(from, new, next, trail);
+                found(Found { to, is_goal: next == slot });
+            }
+        }
+    }
+
+    /// All useful single steps of info operations from a situation in which `target` has not taken effect. Where an open operation
+    /// does the same it goes first, for it is due.
+    pub(super) fn info_steps(
+        &self,
+        from: &Reached<W>,
+        target: u32,
+        counts: &mut Counts,
+        trail: &mut Trail,
+        mut found: impl FnMut(Reached<W>),
+    ) {
+        let unused = !from.at.used & !self.slot(target);
+        let frees = self.frees(from);
         for class in &self.info_writes {
             let Step::Write(value) = self.classes[*class].step else { continue };
-            let open = self.written.get(value) & !from.at.used & !bit;
-            // An open one that does the same is due, and goes first.
-            if open.is_empty()
+            if self.is_useful(from, value, frees)
+                && !self.written.get(value).intersects(unused)
                 && self.is_left(from, *class, counts)
-                && self.is_useful(from, value, frees)
             {
-                let source = Source::Info(*class);
-                step(self.write(from, value, source, counts, trail), source);
+                let mut to = self.spend(from, value, *class, counts, trail);
+                to.at.free = self.open & self.writes & !to.at.used;
+                found(to);
             }
         }
-        self.swaps(from, counts, trail, step);
+        for class in &self.info_swaps {
+            let step = self.classes[*class].step;
+            let Step::Cas(old, new) = step else { continue };
+            if old == from.at.value
+                && self.is_wanted(from, new)
+                && self.is_left(from, *class, counts)
+                && !(self.expects.get(old) & !from.at.used).iter().any(|s| self.step(s) == step)
+            {
+                found(self.spend(from, new, *class, counts, trail));
+            }
+        }
+    }
+
+    /// Whether a write of the value that is there already is of use: it makes other writes free, which matters before a cas.
+    fn frees(&self, from: &Reached<W>) -> bool {
+        self.has_cas && !(self.open & self.writes & !from.at.used & !from.at.free).is_empty()
     }
 
     fn is_useful(&self, from: &Reached<W>, value: Dense, frees: bool) -> bool {
         if value == from.at.value { frees } else { self.is_wanted(from, value) }
-    }
-
-    /// Cas that may take effect next, one for each new value: an open one must take its chance, an info one is of use only if its new value is wanted.
-    fn swaps(
-        &self,
-        from: &Reached<W>,
-        counts: &mut Counts,
-        trail: &mut Trail,
-        mut step: impl FnMut(Reached<W>, Source),
-    ) {
-        let mut left = self.expects.get(from.at.value) & !from.at.used;
-        let all = left;
-        while !left.is_empty() {
-            let Step::Cas(_, new) = self.step(left.first()) else { break };
-            let same = left.iter().filter(|slot| self.step(*slot) == Step::Cas(from.at.value, new));
-            let same = same.fold(Slots::EMPTY, |same, slot| same | Slots::one(slot));
-            left &= !same;
-            if let Some(slot) = self.first_due(same) {
-                let source = Source::Open(slot);
-                step(self.swap(from, new, source, counts, trail), source);
-            }
-        }
-        for class in &self.info_swaps {
-            let Step::Cas(old, new) = self.classes[*class].step else { continue };
-            if old != from.at.value || !self.is_left(from, *class, counts) {
-                continue;
-            }
-            let is_open = all.iter().any(|slot| self.step(slot) == Step::Cas(old, new));
-            if !is_open && self.is_wanted(from, new) {
-                let source = Source::Info(*class);
-                step(self.swap(from, new, source, counts, trail), source);
-            }
-        }
     }
 
     /// Whether there is one more of a class.
@@ -328,52 +326,48 @@ impl<'a, const W: usize> Window<'a, W> {
     fn is_wanted(&self, from: &Reached<W>, value: Dense) -> bool {
         let asked = self.looks.get(value) | self.expects.get(value);
         let satisfied = asked | (self.refuters & !self.refutes.get(value));
-        satisfied.intersects(!from.at.used & self.open)
-            || self
-                .info_swaps
-                .iter()
-                .any(|class| matches!(self.classes[*class].step, Step::Cas(old, _) if old == value))
+        satisfied.intersects(!from.at.used & self.open) || self.info_expects.contains(&value)
     }
 
-    fn write(
-        &self,
-        from: &Reached<W>,
-        value: Dense,
-        source: Source,
-        counts: &mut Counts,
-        trail: &mut Trail,
-    ) -> Reached<W> {
-        let mut to = self.swap(from, value, source, counts, trail);
+    /// An open write takes effect. Every other open write may have done so just before it.
+    fn write(&self, from: &Reached<W>, value: Dense, slot: usize, trail: &mut Trail) -> Reached<W> {
+        let mut to = self.take(from, value, slot, trail);
         to.at.free = self.open & self.writes & !to.at.used;
         to
     }
 
-    fn swap(
+    /// An open operation takes effect.
+    fn take(&self, from: &Reached<W>, value: Dense, slot: usize, trail: &mut Trail) -> Reached<W> {
+        let mut to = *from;
+        to.at.used |= Slots::one(slot);
+        to.trail = trail.visible(to.trail, self.slots[slot]);
+        self.arrive(to, value, trail)
+    }
+
+    /// An info operation takes effect.
+    fn spend(
         &self,
         from: &Reached<W>,
         value: Dense,
-        source: Source,
+        class: usize,
         counts: &mut Counts,
         trail: &mut Trail,
     ) -> Reached<W> {
         let mut to = *from;
-        to.at.value = value;
-        match source {
-            Source::Open(slot) => {
-                to.at.used |= Slots::one(slot);
-                to.trail = trail.visible(to.trail, self.slots[slot]);
-            }
-            Source::Info(class) => {
-                if trail.is_kept() {
-                    let taken = usize::from(counts.get(to.at.spent, class));
-                    let members = &self.classes[class].members;
-                    to.trail = trail.visible(to.trail, members[taken.min(members.len() - 1)]);
-                }
-                if !self.unlimited {
-                    to.at.spent = counts.plus(to.at.spent, class);
-                }
-            }
+        if trail.is_kept() {
+            let taken = usize::from(counts.get(to.at.spent, class));
+            let members = &self.classes[class].members;
+            to.trail = trail.visible(to.trail, members[taken.min(members.len() - 1)]);
         }
+        if !self.unlimited {
+            to.at.spent = counts.plus(to.at.spent, class);
+        }
+        self.arrive(to, value, trail)
+    }
+
+    /// A value is there: whoever looks for it has seen it.
+    fn arrive(&self, mut to: Reached<W>, value: Dense, trail: &mut Trail) -> Reached<W> {
+        to.at.value = value;
         to.at.free &= !to.at.used;
         let sees = self.looks.get(value) | (self.refuters & !self.refutes.get(value));
         let satisfied = sees & !to.at.used;
@@ -413,8 +407,6 @@ pub(super) struct Found<const W: usize> {
     pub(super) to: Reached<W>,
     /// Whether it is the target's own.
     pub(super) is_goal: bool,
-    /// Whether an info operation was spent on it.
-    pub(super) spends: bool,
 }
 
 fn accepts(step: Step, value: Dense) -> bool {

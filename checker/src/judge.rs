@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::history::{self, History};
 use crate::linearizability;
 pub use crate::linearizability::Limits;
-use crate::models::Model;
+use crate::models::{Family, Model};
 use crate::properties::{
     election_safety, faults_effective, final_reads, nodes_alive, operations, recovery,
     run_complete, split_votes,
@@ -87,7 +87,7 @@ pub fn judge_run(dir: &Path, limits: &Limits) -> Result<Judgement, Error> {
     let mut checks = Vec::new();
     for name in &plan.checks {
         checks.push(match name.as_str() {
-            linearizability::NAME => linearizability::check(&history, limits),
+            linearizability::NAME => linearizability::check(&history, model, limits),
             election_safety::NAME => election_safety::check(&traces),
             other => unknown_check(other),
         });
@@ -113,13 +113,13 @@ pub fn judge_history(
     limits: &Limits,
 ) -> Result<(Model, Judgement), Error> {
     let history = History::read(path)?;
-    let cas = history.function("cas").is_some();
-    let model = model.unwrap_or(if cas { Model::CasRegister } else { Model::Register });
+    let model = model.unwrap_or_else(|| Model::guess(&history));
     must_fit(&history, model, path)?;
-    let checks = vec![
-        linearizability::check(&history, limits),
-        operations::check(&history, &BTreeMap::new()),
-    ];
+    let promise = match model.family() {
+        Family::Object => linearizability::check(&history, model, limits),
+        Family::Transactions | Family::Property => unknown_check(model.name()),
+    };
+    let checks = vec![promise, operations::check(&history, &BTreeMap::new())];
     Ok((model, judgement(&history, checks)))
 }
 
@@ -179,7 +179,7 @@ fn must_fit(history: &History, model: Model, path: &Path) -> Result<(), Error> {
 }
 
 fn no_such_operation(model: Model, f: &str) -> String {
-    let known: Vec<_> = Model::ALL.iter().filter(|model| model.has(f)).map(|m| m.name()).collect();
+    let known: Vec<_> = Model::all().filter(|model| model.has(f)).map(Model::name).collect();
     let hint = match known.as_slice() {
         [] => "no model of this version has it".to_string(),
         known => format!("try --model {}", known.join(" or ")),

@@ -6,6 +6,7 @@
 //! [`judge::judge_run`] judges a run directory and [`judge::judge_history`] a bare history.
 #![warn(missing_docs)]
 
+pub mod certificate;
 mod explain;
 pub mod history;
 pub mod judge;

@@ -1,162 +1,127 @@
-//! Linearizability of registers: is there one order of the operations that respects real time and in which every result is right?
+//! Linearizability: is there one order of the operations that respects real time and in which every result is right?
 //!
-//! Keys are independent objects (`objects.rs`), so each is judged alone, several at a time. For one key, `demands.rs`
-//! turns operations into what they demand of the register. Where every value that somebody saw has one possible writer, `unique/` decides in near-linear
-//! time; where values repeat, `register/` follows the events while it keeps the set of all situations that the register may be in.
+//! Keys are independent objects (`objects.rs`), so each is judged alone, several at a time, by what suits its model: `register/` for registers.
 //!
 //! *info* operations may take effect at any time from their invocation on, or never. They are part of the search from the start, and those
 //! that nobody can have observed cost nothing.
 
 mod budget;
-mod demands;
+mod decision;
 mod objects;
 mod register;
-mod shrink;
-mod unique;
-
-#[cfg(test)]
-mod oracle;
 
 use rayon::prelude::*;
 
 pub use self::budget::Limits;
 use self::budget::{Budget, Exhausted};
-use self::demands::Function;
-pub(crate) use self::demands::{Demand, Dense, Register};
+pub(crate) use self::decision::{Conviction, Decision};
 use self::objects::{Object, Objects};
-use self::register::{Found, Tried};
-use self::unique::Answer;
-use crate::explain;
+pub(crate) use self::register::{Demand, Dense, Register};
+use crate::certificate::{ObjectProof, Proof};
 use crate::history::{History, ValueId};
+use crate::models::Model;
 use crate::verdict::{CheckReport, Verdict, Violation};
 
 /// Name of the check.
 pub const NAME: &str = "linearizable";
 
-/// What finding the culprit within a core is worth, in steps of the search.
-const STEPS_PER_CULPRIT: u64 = 200_000;
-
-/// Judges every key of a history of registers. Operations that a register does not have must not be in it.
-pub fn check(history: &History, limits: &Limits) -> CheckReport {
-    if history.views().all(|operation| operation.completed().is_none()) {
-        return report(
-            Verdict::Unknown,
-            "no operation completed: nothing was proved".into(),
-            vec![],
-        );
-    }
-    let budget = Budget::new(limits);
-    let functions = demands::functions(history);
-    let objects = Objects::of(history);
-    let judge = |number| judge(history, &functions, &objects.get(number), &budget);
-    let judged: Vec<_> = (0..objects.len()).into_par_iter().map(judge).collect();
-    summarise(history, judged)
+/// Judges every object of a history. Operations that the model does not have must not be in it.
+pub fn check(history: &History, model: Model, limits: &Limits) -> CheckReport {
+    judge(history, model, limits, false).0
 }
 
-/// What was found about one key.
-enum Judged {
-    Linearizable,
-    Violated(Violation),
-    Undecided(String),
+/// The same, with what shows it.
+pub fn check_with_proofs(
+    history: &History,
+    model: Model,
+    limits: &Limits,
+) -> (CheckReport, Vec<ObjectProof>) {
+    judge(history, model, limits, true)
 }
 
 fn judge(
     history: &History,
-    functions: &[Function],
-    object: &Object<'_>,
-    budget: &Budget,
-) -> Judged {
-    if unique::zones(functions, object, history.events()).is_some() {
-        return Judged::Linearizable;
+    model: Model,
+    limits: &Limits,
+    with_order: bool,
+) -> (CheckReport, Vec<ObjectProof>) {
+    if history.views().all(|operation| operation.completed().is_none()) {
+        let detail = "no operation completed: nothing was proved".into();
+        return (report(Verdict::Unknown, detail, vec![]), vec![]);
     }
-    let register = Register::prepare(history, functions, object);
-    match decide(&register, budget) {
-        Ok(None) => Judged::Linearizable,
-        Ok(Some(culprit)) => {
-            let Culprit { core, at, possible } = culprit;
-            let operations: Vec<_> =
-                object.iter().map(|(place, _)| history.view(place as usize)).collect();
-            Judged::Violated(explain::register(history, &operations, &core, at, possible))
-        }
-        Err(exhausted) => {
-            let name = match object.key {
-                ValueId::NIL => "the history".to_string(),
-                key => format!("key {}", history.values().words(key)),
-            };
-            Judged::Undecided(format!("{name}: {exhausted}"))
-        }
-    }
-}
-
-/// Why a register is not linearizable.
-struct Culprit {
-    /// The few demands that show it.
-    core: Register,
-    /// The one of them whose completion nothing explains, by place.
-    at: usize,
-    /// The values that the register may have had just before, where the search over everything told.
-    possible: Option<Vec<Dense>>,
-}
-
-/// Looks for an order of all demands; nothing if there is one.
-fn decide(register: &Register, budget: &Budget) -> Result<Option<Culprit>, Exhausted> {
-    match unique::blocks(register) {
-        Answer::Valid(_) => return Ok(None),
-        Answer::Invalid(core) => {
-            let core = register.only(|place, _| core.binary_search(&(place as u32)).is_ok());
-            return Ok(Some(Culprit::new(core, None, budget)));
-        }
-        Answer::NotApplicable => {}
-    }
-    let found = match register::try_few(register, budget, false)? {
-        Tried::Found(found) => found,
-        Tried::Unsure { at } => {
-            // Before everything is searched: what is wrong is often wrong close by.
-            if let Some(core) = shrink::local(register, register.demands[at].completed, budget) {
-                return Ok(Some(Culprit::new(core, None, budget)));
-            }
-            register::search_all(register, budget, false)?
-        }
+    let budget = Budget::new(limits);
+    let judge = Judge::new(history, model);
+    let objects = Objects::of(history);
+    let decide = |number| {
+        let object = objects.get(number);
+        let decided = judge.judge(&object, &budget, with_order);
+        let decision = decided.unwrap_or_else(|exhausted| {
+            Decision::Undecided(format!("{}: {exhausted}", name(history, object.key)))
+        });
+        (object.key, decision)
     };
-    Ok(match found {
-        Found::Linearizable(_) => None,
-        Found::Stuck { at, possible } => {
-            let end = register.demands[at].completed;
-            let core = shrink::shrink(register, at, budget);
-            Some(Culprit::new(core, Some((end, possible)), budget))
-        }
-    })
+    let decisions: Vec<_> = (0..objects.len()).into_par_iter().map(decide).collect();
+    summarise(history, decisions)
 }
 
-impl Culprit {
-    /// What a core says; `possible` are the values that the register may have had before the event at which a search of everything ended.
-    fn new(core: Register, possible: Option<(u32, Vec<Dense>)>, budget: &Budget) -> Self {
-        let stuck = match register::search(&core, &budget.with_steps(STEPS_PER_CULPRIT), false) {
-            Ok(Found::Stuck { at, .. }) => Some(at),
-            _ => None,
-        };
-        let certain = core.demands.iter().enumerate().filter(|(_, demand)| demand.is_certain());
-        let last = || certain.max_by_key(|(_, demand)| demand.completed).map(|(place, _)| place);
-        let at = stuck.or_else(last).unwrap_or(0);
-        let end = core.demands[at].completed;
-        let possible = possible.filter(|(event, _)| *event == end).map(|(_, possible)| possible);
-        Self { core, at, possible }
+/// What is called an object of this key.
+fn name(history: &History, key: ValueId) -> String {
+    match key {
+        ValueId::NIL => "the history".to_string(),
+        key => format!("key {}", history.values().words(key)),
     }
 }
 
-fn summarise(history: &History, judged: Vec<Judged>) -> CheckReport {
-    let (keys, operations) = (judged.len(), history.operations().len());
-    let (mut violations, mut undecided) = (Vec::new(), Vec::new());
-    for key in judged {
-        match key {
-            Judged::Linearizable => {}
-            Judged::Violated(violation) => violations.push(violation),
-            Judged::Undecided(reason) => undecided.push(reason),
+/// Judges objects of one history and model.
+enum Judge<'a> {
+    Register(register::Judge<'a>),
+    /// Not yet.
+    Unknown(Model),
+}
+
+impl<'a> Judge<'a> {
+    fn new(history: &'a History, model: Model) -> Self {
+        match model {
+            Model::Register | Model::CasRegister => Self::Register(register::Judge::new(history)),
+            other => Self::Unknown(other),
+        }
+    }
+
+    fn judge(
+        &self,
+        object: &Object<'_>,
+        budget: &Budget,
+        with_order: bool,
+    ) -> Result<Decision, Exhausted> {
+        match self {
+            Self::Register(judge) => judge.judge(object, budget, with_order),
+            Self::Unknown(model) => Ok(Decision::Undecided(format!("a {model} is not judged yet"))),
+        }
+    }
+}
+
+fn summarise(
+    history: &History,
+    decisions: Vec<(ValueId, Decision)>,
+) -> (CheckReport, Vec<ObjectProof>) {
+    let (keys, operations) = (decisions.len(), history.operations().len());
+    let (mut violations, mut undecided, mut proofs) = (Vec::new(), Vec::new(), Vec::new());
+    for (key, decision) in decisions {
+        match decision {
+            Decision::Valid { order } => {
+                proofs.extend(order.map(|order| ObjectProof { key, proof: Proof::Order(order) }));
+            }
+            Decision::Invalid(conviction) => {
+                let Conviction { core, violation } = *conviction;
+                proofs.push(ObjectProof { key, proof: Proof::Core(core) });
+                violations.push(violation);
+            }
+            Decision::Undecided(reason) => undecided.push(reason),
         }
     }
     violations.sort_by_key(|violation| violation.time);
     let scope = format!("{operations} operations on {}", counted(keys, "key"));
-    if !violations.is_empty() {
+    let report = if !violations.is_empty() {
         let detail = format!("{scope}; {} not linearizable", counted(violations.len(), "key"));
         report(Verdict::Invalid, detail, violations)
     } else if let Some(first) = undecided.first() {
@@ -165,7 +130,8 @@ fn summarise(history: &History, judged: Vec<Judged>) -> CheckReport {
         report(Verdict::Unknown, detail, vec![])
     } else {
         report(Verdict::Valid, scope, vec![])
-    }
+    };
+    (report, proofs)
 }
 
 fn counted(count: usize, noun: &str) -> String {

@@ -1,35 +1,119 @@
-//! What the objects of a history promise when nobody interferes: the sequential specifications.
+//! What can be asked of a history: the promises of an object when nobody interferes, the isolation of transactions, or one property.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A kind of object.
+use crate::history::History;
+
+/// What a history is judged as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Model {
     /// A register: `read` and `write`.
     Register,
     /// A register that also has `cas`.
     CasRegister,
+    /// Registers of one map, read and written several at a time: `txn` of `["r", k, v]` and `["w", k, v]`, strictly serializable.
+    MultiRegister,
+    /// A text that is `get`, `put` and appended to.
+    Kv,
+    /// A counter: `add` and `read`.
+    Counter,
+    /// A set: `add`, `remove`, `contains`, and `read` of all elements.
+    Set,
+    /// A queue, first in, first out: `enqueue` and `dequeue`.
+    Queue,
+    /// A stack, last in, first out: `push` and `pop`.
+    Stack,
+    /// A lock whose `acquire` returns a growing fencing token.
+    Lock,
+    /// A lock without tokens: `acquire` and `release`.
+    Mutex,
+    /// One list: `append` of an element and `read` of all.
+    List,
+    /// Transactions that append to lists and read them: `txn` of `["append", k, v]` and `["r", k, [..]]`.
+    ListAppend,
+    /// Transactions over registers, judged by their dependencies: `txn` of `["r", k, v]` and `["w", k, v]`.
+    RwRegister,
+    /// Elements of a set that is read as a whole: lost, stale, never read.
+    SetFull,
+    /// A queue that is drained at the end: nothing lost, nothing unexpected.
+    TotalQueue,
+    /// A counter whose reads lie between what certainly and what possibly was added.
+    CounterBounds,
+    /// Transfers between accounts: the total never changes.
+    Bank,
+    /// Generated identifiers, none twice.
+    UniqueIds,
+    /// Writes that two readers see in opposite orders.
+    LongFork,
+    /// No process sees a value go back.
+    MonotonicReads,
 }
+
+/// Which part of the checker judges a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Linearizability of objects.
+    Object,
+    /// Isolation of transactions.
+    Transactions,
+    /// A property of its own.
+    Property,
+}
+
+/// Name, family and operations of each model.
+const TABLE: [(Model, &str, Family, &[&str]); 20] = [
+    (Model::Register, "register", Family::Object, &["read", "write"]),
+    (Model::CasRegister, "cas-register", Family::Object, &["read", "write", "cas"]),
+    (Model::MultiRegister, "multi-register", Family::Object, &["txn", "read", "write"]),
+    (Model::Kv, "kv", Family::Object, &["get", "put", "append"]),
+    (Model::Counter, "counter", Family::Object, &["add", "read"]),
+    (Model::Set, "set", Family::Object, &["add", "remove", "contains", "read"]),
+    (Model::Queue, "queue", Family::Object, &["enqueue", "dequeue", "peek"]),
+    (Model::Stack, "stack", Family::Object, &["push", "pop", "peek"]),
+    (Model::Lock, "lock", Family::Object, &["acquire", "release"]),
+    (Model::Mutex, "mutex", Family::Object, &["acquire", "release"]),
+    (Model::List, "list", Family::Object, &["append", "read"]),
+    (Model::ListAppend, "list-append", Family::Transactions, &["txn"]),
+    (Model::RwRegister, "rw-register", Family::Transactions, &["txn"]),
+    (Model::SetFull, "set-full", Family::Property, &["add", "read"]),
+    (Model::TotalQueue, "total-queue", Family::Property, &["enqueue", "dequeue", "drain"]),
+    (Model::CounterBounds, "counter-bounds", Family::Property, &["add", "read"]),
+    (Model::Bank, "bank", Family::Property, &["transfer", "read"]),
+    (Model::UniqueIds, "unique-ids", Family::Property, &["generate"]),
+    (Model::LongFork, "long-fork", Family::Property, &["read", "write", "txn"]),
+    (Model::MonotonicReads, "monotonic-reads", Family::Property, &["read", "write", "cas"]),
+];
 
 impl Model {
     /// Every model.
-    pub const ALL: [Self; 2] = [Self::Register, Self::CasRegister];
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(|row| row.0)
+    }
+
+    fn row(self) -> &'static (Self, &'static str, Family, &'static [&'static str]) {
+        TABLE.iter().find(|row| row.0 == self).expect("every model is in the table")
+    }
 
     /// Its name on the command line and in `run.json`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Register => "register",
-            Self::CasRegister => "cas-register",
-        }
+        self.row().1
     }
 
-    /// Whether an object of this kind has the operation.
+    /// Which part of the checker judges it.
+    pub fn family(self) -> Family {
+        self.row().2
+    }
+
+    /// Whether a history of this kind has the operation.
     pub fn has(self, f: &str) -> bool {
-        match self {
-            Self::Register => matches!(f, "read" | "write"),
-            Self::CasRegister => matches!(f, "read" | "write" | "cas"),
-        }
+        self.row().3.contains(&f)
+    }
+
+    /// The first model that has all operations of a history; what it was guessed from is its functions alone.
+    pub fn guess(history: &History) -> Self {
+        let has_all = |model: &Self| history.functions().all(|f| model.has(f));
+        Self::all().find(has_all).unwrap_or(Self::CasRegister)
     }
 }
 
@@ -43,9 +127,20 @@ impl FromStr for Model {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|model| model.name() == name).ok_or_else(|| {
-            let known: Vec<_> = Self::ALL.iter().map(|model| model.name()).collect();
+        Self::all().find(|model| model.name() == name).ok_or_else(|| {
+            let known: Vec<_> = Self::all().map(Self::name).collect();
             format!("unknown model `{name}`; known are {}", known.join(", "))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_model_is_found_by_its_name() {
+        assert!(Model::all().all(|model| model.name().parse() == Ok(model)));
+        assert!("regster".parse::<Model>().unwrap_err().contains("known are register, "));
     }
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use checker::history::{Event as HistoryEvent, EventType, History, Process};
 use checker::judge::Limits;
 use checker::linearizability;
+use checker::models::Model;
 use checker::properties::election_safety;
 use checker::trace::{Line as TraceLine, Trace};
 use checker::verdict::{CheckReport, Verdict};
@@ -559,7 +560,7 @@ fn run(seed: u64, bug: Option<Bug>) -> Run {
     let history = History::pair(sim.history).expect("the simulation records a well-formed history");
     Run {
         tally: sim.tally,
-        linearizable: linearizability::check(&history, &Limits::default()),
+        linearizable: linearizability::check(&history, Model::CasRegister, &Limits::default()),
         election_safety: election_safety::check(&sim.traces),
         history: lines.join("\n"),
     }

@@ -1,7 +1,7 @@
 //! Clusters of plain reads and writes straight from the operations: one pass, no table but one indexed by value.
 
+use super::super::super::objects::Object;
 use super::super::demands::Function;
-use super::super::objects::Object;
 use crate::history::{NEVER, Outcome, ValueId};
 
 /// A cluster. Positions are one more than those of events, so that the initial value is before everything.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use rustc_hash::FxBuildHasher;
 
-use super::objects::Object;
+use super::super::objects::Object;
 use crate::history::{History, NEVER, Operation, Outcome, ValueId};
 
 /// A value as a small number, dense within one register. 0 is the initial one, `null`.

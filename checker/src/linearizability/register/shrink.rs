@@ -5,9 +5,9 @@
 //! written it. For take an order of the whole and strike out all others: between a read and the write that it read from there was no
 //! write before, and there is none now. So a core is made of a few operations that certainly happened, its *witnesses*, and the rest follows.
 
-use super::budget::Budget;
+use super::super::budget::Budget;
 use super::demands::{Dense, INITIAL, Register, Step, UNOBSERVED};
-use super::register::{Found, search};
+use super::search::{Found, search};
 
 /// So many searches are spent on one core.
 const PROBES_MAX: usize = 300;

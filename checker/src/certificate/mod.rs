@@ -9,6 +9,46 @@ pub enum Proof {
     Order(Vec<u32>),
     /// Invalid: these operations are impossible already, and leaving out the others changes nothing about that.
     Core(Vec<u32>),
+    /// Invalid: each of these transactions must come before the next, and the last before the first.
+    Cycle(Vec<Edge>),
+    /// Invalid: what these transactions say is impossible in itself, for the reason that the name tells (`G1a`, `internal`, …).
+    Anomaly {
+        /// The anomaly, as Elle names it.
+        name: String,
+        /// The transactions that show it.
+        transactions: Vec<u32>,
+    },
+}
+
+/// Why one transaction must come before another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// The earlier transaction, by place.
+    pub from: u32,
+    /// The later one.
+    pub to: u32,
+    /// The reason.
+    pub kind: Dependency,
+    /// The key concerned; [`ValueId::NIL`] for order in time or within a process.
+    pub key: ValueId,
+    /// The value that was written by `from` (ww: the one that `to` overwrote; wr: the one that `to` read); for rw the first value written by `to` that
+    /// `from` did not see. [`ValueId::NIL`] where there is no key.
+    pub value: ValueId,
+}
+
+/// The kinds of dependency between transactions (Adya 1999; real time and process order as in Elle).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dependency {
+    /// `to` overwrote what `from` wrote.
+    WriteWrite,
+    /// `to` read what `from` wrote.
+    WriteRead,
+    /// `to` overwrote what `from` read.
+    ReadWrite,
+    /// One process did first `from`, then `to`.
+    Process,
+    /// `from` was over before `to` began.
+    RealTime,
 }
 
 /// The proof for one object.

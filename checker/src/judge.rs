@@ -115,12 +115,17 @@ pub fn judge_history(
     let history = History::read(path)?;
     let model = model.unwrap_or_else(|| Model::guess(&history));
     must_fit(&history, model, path)?;
-    let promise = match model.family() {
-        Family::Object => linearizability::check(&history, model, limits),
-        Family::Transactions | Family::Property => unknown_check(model.name()),
-    };
-    let checks = vec![promise, operations::check(&history, &BTreeMap::new())];
+    let checks =
+        vec![judge_as(&history, model, limits), operations::check(&history, &BTreeMap::new())];
     Ok((model, judgement(&history, checks)))
+}
+
+/// Judges a history as one model. Operations that the model does not have must not be in it.
+pub fn judge_as(history: &History, model: Model, limits: &Limits) -> CheckReport {
+    match model.family() {
+        Family::Object => linearizability::check(history, model, limits),
+        Family::Transactions | Family::Property => unknown_check(model.name()),
+    }
 }
 
 fn judgement(history: &History, checks: Vec<CheckReport>) -> Judgement {

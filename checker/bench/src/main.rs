@@ -1,0 +1,171 @@
+//! The benchmark of the checker: histories from seeds, judged by this project and, where it has such an object, by the peer from crates.io, on the
+//! same files in the same run.
+//!
+//! ```console
+//! $ cargo run --release --manifest-path checker/bench/Cargo.toml            # the table
+//! $ cargo run --release --manifest-path checker/bench/Cargo.toml -- scale docs/scaling.svg
+//! ```
+
+mod cases;
+mod measure;
+mod peer;
+mod plot;
+mod random;
+mod simulate;
+mod systems;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+use self::cases::{CASES, Case, Target};
+use self::measure::{Judge, Measured, judge_here, measure};
+use self::plot::Series;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Benchmark of the checker beside its peers
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure cases, all or those named, and print the table
+    Table {
+        /// Names of cases, or beginnings of names
+        names: Vec<String>,
+        /// Each is judged so often; the best counts
+        #[arg(long, default_value_t = 3)]
+        runs: usize,
+        /// Leave the peer out
+        #[arg(long)]
+        no_peer: bool,
+    },
+    /// Measure 1, 2, 4 and 8 million operations and draw the cost as SVG
+    Scale {
+        /// The file to write
+        output: PathBuf,
+    },
+    /// Write the history of a case
+    Generate {
+        /// Its name
+        name: String,
+        /// The file to write
+        output: PathBuf,
+    },
+    /// Judge one file and print the measurement as JSON (used by the others)
+    #[command(hide = true)]
+    Judge {
+        name: String,
+        path: PathBuf,
+        #[arg(long)]
+        peer: bool,
+        #[arg(long)]
+        ours: bool,
+    },
+}
+
+fn main() -> Result<()> {
+    let all = || Command::Table { names: vec![], runs: 3, no_peer: false };
+    match Arguments::parse().command.unwrap_or_else(all) {
+        Command::Table { names, runs, no_peer } => table(&names, runs, !no_peer),
+        Command::Scale { output } => scale(&output),
+        Command::Generate { name, output } => {
+            let case = Case::named(&name).ok_or("no case of this name")?;
+            generate(case, case.load.operations, &output)
+        }
+        Command::Judge { name, path, peer, ours: _ } => {
+            let case = Case::named(&name).ok_or("no case of this name")?;
+            let judge = if peer { Judge::Peer } else { Judge::Ours };
+            serde_json::to_writer(io::stdout(), &judge_here(judge, case, &path)?)?;
+            Ok(())
+        }
+    }
+}
+
+fn generate(case: &Case, operations: usize, path: &Path) -> Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
+    case.write(operations, &mut out)?;
+    out.flush()?;
+    Ok(())
+}
+
+fn table(names: &[String], runs: usize, with_peer: bool) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    println!(
+        "| history | verdict | read s | check s | CPU s | peak MB | bytes/op | target | porcupine-rs check s | ratio |\n\
+         |---|---|---|---|---|---|---|---|---|---|"
+    );
+    let chosen = |case: &&Case| {
+        names.is_empty() || names.iter().any(|name| case.name.starts_with(name.as_str()))
+    };
+    for case in CASES.iter().filter(chosen) {
+        let path = directory.path().join(case.name);
+        generate(case, case.load.operations, &path)?;
+        let ours = measure(Judge::Ours, case, &path, runs);
+        let peer =
+            (with_peer && case.has_peer()).then(|| measure(Judge::Peer, case, &path, 1));
+        row(case, &ours, peer.as_ref());
+        std::fs::remove_file(&path)?;
+    }
+    Ok(())
+}
+
+fn row(case: &Case, ours: &Measured, peer: Option<&Measured>) {
+    let expected = if case.is_valid { "valid" } else { "invalid" };
+    let wrong = if ours.verdict == expected { "" } else { " (WRONG)" };
+    let (target, took) = match case.target {
+        Target::Check(seconds) => (format!("check {seconds}"), Some((seconds, ours.check))),
+        Target::File(seconds) => {
+            (format!("file {seconds}"), Some((seconds, ours.read + ours.check)))
+        }
+        Target::None => (String::new(), None),
+    };
+    let met = took.map_or("", |(target, took)| if took <= target { " met" } else { " missed" });
+    let (peer, ratio) = match peer {
+        None => (String::new(), String::new()),
+        Some(peer) if peer.check == 0.0 || peer.verdict.contains("over") => {
+            (peer.verdict.clone(), String::new())
+        }
+        Some(peer) => {
+            (format!("{:.3}", peer.check), format!("{:.0}x", peer.check / ours.check.max(1e-6)))
+        }
+    };
+    println!(
+        "| {} | {}{wrong} | {:.3} | {:.4} | {:.2} | {:.0} | {:.0} | {target}{met} | {peer} | {ratio} |",
+        case.name,
+        ours.verdict,
+        ours.read,
+        ours.check,
+        ours.cpu,
+        ours.peak_bytes as f64 / 1e6,
+        ours.peak_bytes as f64 / case.load.operations as f64,
+    );
+}
+
+/// The cases of the plot.
+const SCALED: [&str; 4] = ["unique-1m-100c", "queue-1m-10c", "stack-1m-10c", "list-append-1m"];
+
+fn scale(output: &Path) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let mut all = Vec::new();
+    for case in SCALED.iter().filter_map(|name| Case::named(name)) {
+        let mut points = Vec::new();
+        for millions in [1, 2, 4, 8] {
+            let operations = millions * 1_000_000;
+            let path = directory.path().join(case.name);
+            generate(case, operations, &path)?;
+            let measured = measure(Judge::Ours, case, &path, 3);
+            println!("{} {millions} M: check {:.3} s, {}", case.name, measured.check, measured.verdict);
+            points.push((operations, measured.check));
+        }
+        all.push(Series { name: case.model.name().to_string(), points });
+    }
+    std::fs::write(output, plot::svg(&all))?;
+    Ok(())
+}

@@ -82,8 +82,12 @@ pub(super) fn functions(history: &History) -> Vec<Function> {
 impl Register {
     /// Prepares the operations on one register.
     pub(super) fn prepare(history: &History, functions: &[Function], object: &Object<'_>) -> Self {
-        let mut reader =
-            Reader { history, functions, ids: Ids::new(), mismatch: history.error("mismatch") };
+        let mut reader = Reader {
+            history,
+            functions,
+            ids: Ids::new(object.len()),
+            mismatch: history.error("mismatch"),
+        };
         let mut register = Self {
             demands: Vec::new(),
             has_refuted: false,
@@ -207,30 +211,42 @@ impl Reader<'_> {
     }
 }
 
-/// Dense numbers for values. Lists and maps are known by their text, for equal ones may stand in several places.
+/// Dense numbers for values.
 struct Ids {
+    /// By the bare number of a value, for small ones; [`UNOBSERVED`] where it has none yet.
+    small: Vec<Dense>,
+    /// For other scalars.
     scalars: HashMap<ValueId, Dense, FxBuildHasher>,
+    /// Lists and maps are known by their text, for equal ones may stand in several places.
     structures: HashMap<String, Dense>,
     values: Vec<ValueId>,
 }
 
+/// Values are small if their numbers are below so many for each operation.
+const SMALL_PER_OPERATION: usize = 4;
+
 impl Ids {
-    fn new() -> Self {
-        let mut scalars = HashMap::default();
-        scalars.insert(ValueId::NIL, INITIAL);
-        Self { scalars, structures: HashMap::new(), values: vec![ValueId::NIL] }
+    fn new(operations: usize) -> Self {
+        let mut small = vec![UNOBSERVED; SMALL_PER_OPERATION * operations + 1];
+        small[ValueId::NIL.number() as usize] = INITIAL;
+        let (scalars, structures) = (HashMap::default(), HashMap::new());
+        Self { small, scalars, structures, values: vec![ValueId::NIL] }
     }
 
     fn id(&mut self, history: &History, value: ValueId) -> Dense {
         let next = self.values.len() as Dense;
-        let id = if value.is_scalar() {
-            *self.scalars.entry(value).or_insert(next)
-        } else {
-            *self.structures.entry(history.values().json(value).to_string()).or_insert(next)
+        let slot = match self.small.get_mut(value.number() as usize) {
+            Some(slot) => slot,
+            None if value.is_scalar() => self.scalars.entry(value).or_insert(UNOBSERVED),
+            None => {
+                let text = history.values().json(value).to_string();
+                self.structures.entry(text).or_insert(UNOBSERVED)
+            }
         };
-        if id == next {
+        if *slot == UNOBSERVED {
+            *slot = next;
             self.values.push(value);
         }
-        id
+        *slot
     }
 }

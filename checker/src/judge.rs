@@ -82,7 +82,7 @@ pub fn judge_run(dir: &Path, limits: &Limits) -> Result<Judgement, Error> {
     let history = History::read(&path)?;
     let model =
         plan.model.parse().map_err(|reason| Error::Run { path: dir.join("run.json"), reason })?;
-    must_fit(&history, model, &path)?;
+    fits(&history, model).map_err(|reason| Error::Operation { path, reason })?;
     let traces = read_traces(&dir.join("trace"))?;
     let mut checks = Vec::new();
     for name in &plan.checks {
@@ -114,7 +114,7 @@ pub fn judge_history(
 ) -> Result<(Model, Judgement), Error> {
     let history = History::read(path)?;
     let model = model.unwrap_or_else(|| Model::guess(&history));
-    must_fit(&history, model, path)?;
+    fits(&history, model).map_err(|reason| Error::Operation { path: path.into(), reason })?;
     let checks =
         vec![judge_as(&history, model, limits), operations::check(&history, &BTreeMap::new())];
     Ok((model, judgement(&history, checks)))
@@ -163,21 +163,18 @@ fn read_traces(dir: &Path) -> Result<Vec<Trace>, Error> {
     if dir.is_dir() { Ok(trace::read_dir(dir)?) } else { Ok(Vec::new()) }
 }
 
-/// Every operation must be one that the model has, with arguments of the right shape.
-fn must_fit(history: &History, model: Model, path: &Path) -> Result<(), Error> {
+/// Whether every operation is one that the model has, with arguments of the right shape; the first that is not, by line, with what to do.
+pub fn fits(history: &History, model: Model) -> Result<(), String> {
     let known = history.by_function(true, |f| model.has(f));
     let cas = history.function("cas");
     for operation in history.operations() {
-        let wrong = |reason: String| Error::Operation {
-            path: path.to_path_buf(),
-            reason: format!("line {}: {reason}", history.line(operation.invoked as usize)),
-        };
+        let line = || history.line(operation.invoked as usize);
         if !known[operation.function as usize] {
             let f = history.functions().nth(operation.function as usize - 1).unwrap_or_default();
-            return Err(wrong(no_such_operation(model, f)));
+            return Err(format!("line {}: {}", line(), no_such_operation(model, f)));
         }
         if Some(operation.function) == cas && history.values().pair(operation.value).is_none() {
-            return Err(wrong("a cas carries its value as [old, new]".into()));
+            return Err(format!("line {}: a cas carries its value as [old, new]", line()));
         }
     }
     Ok(())

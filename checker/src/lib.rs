@@ -3,7 +3,27 @@
 //! The crate reads files and nothing else: a *history* (what clients saw), *traces* (what nodes did) and the plan of
 //! the run, and gives a *verdict*. It knows nothing of processes, sockets or the system under test.
 //!
-//! [`judge::judge_run`] judges a run directory and [`judge::judge_history`] a bare history.
+//! In a test of your own, record what clients see and ask:
+//!
+//! ```
+//! use checker::{History, Model, Recorder, Verdict};
+//! use serde_json::json;
+//!
+//! let mut recorder = Recorder::new();
+//! let write = recorder.invoke(0, "write", json!(1));
+//! let read = recorder.invoke(1, "read", json!(null));
+//! recorder.ok(read, json!(1)); // It may see the write before that completes, ...
+//! recorder.ok(write, json!(1));
+//! let read = recorder.invoke(1, "read", json!(null));
+//! recorder.ok(read, json!(null)); // ... but not lose it afterwards.
+//!
+//! let history: History = recorder.history();
+//! let report = checker::check(&history, Model::Register);
+//! assert_eq!(report.verdict, Verdict::Invalid);
+//! assert!(report.violations[0].summary.contains("stale read"));
+//! ```
+//!
+//! [`judge::judge_run`] judges a run directory and [`judge::judge_history`] a history file.
 #![warn(missing_docs)]
 
 pub mod certificate;
@@ -15,3 +35,15 @@ pub mod models;
 pub mod properties;
 pub mod trace;
 pub mod verdict;
+
+pub use history::{History, Recorder};
+pub use judge::Limits;
+pub use models::Model;
+pub use verdict::{CheckReport, Verdict};
+
+/// Judges a history as one model, within the limits of [`Limits::default`].
+///
+/// Operations that the model does not have must not be in it: [`judge::fits`] tells.
+pub fn check(history: &History, model: Model) -> CheckReport {
+    judge::judge_as(history, model, &Limits::default())
+}

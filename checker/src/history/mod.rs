@@ -5,6 +5,7 @@ mod names;
 mod operation;
 mod pairing;
 mod read;
+mod recorder;
 mod times;
 mod value;
 
@@ -12,6 +13,7 @@ pub use event::{Event, EventType, Process, Stage};
 pub use operation::{History, Malformed, NEVER, Operation, Outcome, View};
 pub use read::Error;
 pub(crate) use read::{lines, reason};
+pub use recorder::{Begun, Recorder};
 pub use value::{Shape, ValueId, Values};
 
 #[cfg(test)]

@@ -37,6 +37,11 @@ impl<'a> Judge<'a> {
         Self { history, functions: demands::functions(history) }
     }
 
+    /// How many there are, if all of them are linearizable; nothing if that takes longer to find out.
+    pub(super) fn all_are_valid(&self) -> Option<usize> {
+        unique::zones_of_all(&self.functions, self.history)
+    }
+
     /// Judges one of them; with an order that shows it, if one is asked for.
     pub(super) fn judge(
         &self,

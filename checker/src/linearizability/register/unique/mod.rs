@@ -11,7 +11,7 @@ mod refuted;
 mod zones;
 
 pub(super) use blocks::blocks;
-pub(super) use zones::zones;
+pub(super) use zones::{zones, zones_of_all};
 
 /// What a specialised algorithm says. It never guesses.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::super::super::objects::Object;
 use super::super::demands::Function;
-use crate::history::{NEVER, Operation, Outcome, ValueId};
+use crate::history::{History, NEVER, Operation, Outcome, ValueId};
 
 /// A cluster. Positions are one more than those of events, so that the initial value is before everything.
 #[derive(Clone, Copy)]
@@ -42,65 +42,177 @@ pub(in super::super) fn zones(
     object: &Object<'_>,
     events: usize,
 ) -> Option<()> {
-    let bound = SPREAD * object.len() + 64;
-    let numbers = object.iter().map(|(_, operation)| operation.value.number() as usize);
-    let values = numbers.max()? + 1;
-    let clusters = if values <= bound {
-        let mut clusters = vec![Cluster::NONE; values];
-        clusters[ValueId::NIL.number() as usize] = Cluster::INITIAL;
-        gather(functions, object, |value| value as usize, &mut clusters)?;
-        clusters
-    } else {
-        let mut ranks: HashMap<u32, usize, FxBuildHasher> = HashMap::default();
-        ranks.reserve(object.len());
-        ranks.insert(ValueId::NIL.number(), 0);
-        let mut clusters = vec![Cluster::NONE; object.len() + 1];
-        clusters[0] = Cluster::INITIAL;
-        let rank = |value| {
-            let next = ranks.len();
-            *ranks.entry(value).or_insert(next)
-        };
-        gather(functions, object, rank, &mut clusters)?;
-        clusters
+    let operations = || object.iter().map(|(_, operation)| (0, operation));
+    let mut all = Clusters::new(operations(), object.len(), 1)?;
+    all.gather(functions, operations())?;
+    all.follow(events)
+}
+
+/// The same for all registers of a history at once, if no value is written to two of them: then one table is enough. Returns how many there are.
+pub(in super::super) fn zones_of_all(functions: &[Function], history: &History) -> Option<usize> {
+    let mut ranks: HashMap<ValueId, u32, FxBuildHasher> = HashMap::default();
+    let mut rank = |key| {
+        let next = ranks.len() as u32;
+        *ranks.entry(key).or_insert(next)
     };
-    let mut order = Order { first: 0, last: 0 };
-    if clusters.len() / (1 + events / WINDOW) < FEW_PER_WINDOW {
-        order.take_sorted(&clusters)
-    } else {
-        order.take_by_window(&clusters, events)
+    let ranks_of_all: Vec<u32> = history.operations().iter().map(|op| rank(op.key)).collect();
+    let operations = || ranks_of_all.iter().copied().zip(history.operations());
+    let mut all = Clusters::new(operations(), history.operations().len(), ranks.len())?;
+    if all.ranks.is_some() {
+        return None; // Sparse values are better looked up register by register.
     }
+    all.gather(functions, operations())?;
+    all.follow(history.events())?;
+    Some(ranks.len())
 }
 
-/// Fills the clusters in.
-fn gather(
-    functions: &[Function],
-    object: &Object<'_>,
-    mut rank: impl FnMut(u32) -> usize,
-    clusters: &mut [Cluster],
-) -> Option<()> {
-    for (_, operation) in object.iter() {
-        let Operation { invoked, completed, value, .. } = *operation;
-        let function = functions[operation.function as usize];
-        match (function, operation.outcome) {
-            (Function::Cas | Function::Unknown, _) => return None,
-            (Function::Write, Outcome::Fail) => continue,
-            (Function::Read, Outcome::Fail | Outcome::Info | Outcome::Open) => continue,
-            (Function::Read | Function::Write, _) => {}
-        }
-        let cluster = &mut clusters[rank(value.number())];
-        if function == Function::Write {
-            if cluster.written != NEVER {
-                return None; // Written twice.
+/// The clusters of one register, or of several.
+struct Clusters {
+    /// By value, but for the initial one.
+    clusters: Vec<Cluster>,
+    /// The register of each cluster, if there are several.
+    keys: Vec<u32>,
+    /// The initial cluster of each register.
+    initial: Vec<Cluster>,
+    /// The place of each value, where values are sparse.
+    ranks: Option<HashMap<u32, u32, FxBuildHasher>>,
+}
+
+impl Clusters {
+    /// Room for the values of so many operations on so many registers.
+    fn new<'a>(
+        operations: impl Iterator<Item = (u32, &'a Operation)>,
+        count: usize,
+        keys: usize,
+    ) -> Option<Self> {
+        let numbers = operations.map(|(_, operation)| operation.value.number() as usize);
+        let values = numbers.max()? + 1;
+        let is_sparse = values > SPREAD * count + 64;
+        let room = if is_sparse { count + 1 } else { values };
+        let mut ranks = is_sparse.then(HashMap::<u32, u32, FxBuildHasher>::default);
+        ranks.iter_mut().for_each(|ranks| ranks.reserve(count));
+        Some(Self {
+            clusters: vec![Cluster::NONE; room],
+            keys: if keys > 1 { vec![NEVER; room] } else { Vec::new() },
+            initial: vec![Cluster::INITIAL; keys],
+            ranks,
+        })
+    }
+
+    /// Fills the clusters in.
+    fn gather<'a>(
+        &mut self,
+        functions: &[Function],
+        operations: impl Iterator<Item = (u32, &'a Operation)>,
+    ) -> Option<()> {
+        for (key, operation) in operations {
+            let Operation { invoked, completed, value, .. } = *operation;
+            let function = functions[operation.function as usize];
+            match (function, operation.outcome) {
+                (Function::Cas | Function::Unknown, _) => return None,
+                (Function::Write, Outcome::Fail) => continue,
+                (Function::Read, Outcome::Fail | Outcome::Info | Outcome::Open) => continue,
+                (Function::Read | Function::Write, _) => {}
             }
-            cluster.written = invoked + 1;
+            let cluster = self.cluster(key, value)?;
+            if function == Function::Write {
+                if cluster.written != NEVER {
+                    return None; // Written twice.
+                }
+                cluster.written = invoked + 1;
+            }
+            cluster.first = cluster.first.min(completed.saturating_add(1));
+            cluster.last = cluster.last.max(invoked + 1);
         }
-        cluster.first = cluster.first.min(completed.saturating_add(1));
-        cluster.last = cluster.last.max(invoked + 1);
+        Some(())
     }
-    Some(())
+
+    /// The cluster of a value of a register; nothing if the value is of another one too.
+    fn cluster(&mut self, key: u32, value: ValueId) -> Option<&mut Cluster> {
+        if value == ValueId::NIL {
+            return self.initial.get_mut(key as usize);
+        }
+        let place = match &mut self.ranks {
+            None => value.number() as usize,
+            Some(ranks) => {
+                let next = ranks.len() as u32;
+                *ranks.entry(value.number()).or_insert(next) as usize
+            }
+        };
+        if let Some(owner) = self.keys.get_mut(place) {
+            if *owner == NEVER {
+                *owner = key;
+            } else if *owner != key {
+                return None;
+            }
+        }
+        self.clusters.get_mut(place)
+    }
+
+    fn follow(&self, events: usize) -> Option<()> {
+        let mut orders = vec![Order::START; self.initial.len()];
+        // The initial value is before everything.
+        let initial = orders.iter_mut().zip(&self.initial);
+        initial.into_iter().try_for_each(|(order, cluster)| order.take(cluster))?;
+        let take = |place: usize| {
+            let key = self.keys.get(place).map_or(0, |key| *key as usize);
+            orders[key].take(&self.clusters[place])
+        };
+        if self.clusters.len() / (1 + events / WINDOW) < FEW_PER_WINDOW {
+            self.each_sorted(take)
+        } else {
+            self.each_by_window(events, take)
+        }
+    }
+
+    /// Those that somebody certainly wrote or saw.
+    fn taken(&self) -> impl Iterator<Item = (usize, &Cluster)> {
+        self.clusters.iter().enumerate().filter(|(_, cluster)| cluster.first != NEVER)
+    }
+
+    /// Takes all by their left ends.
+    fn each_sorted(&self, take: impl FnMut(usize) -> Option<()>) -> Option<()> {
+        let mut sorted: Vec<_> = self.taken().map(|(place, _)| place).collect();
+        sorted.sort_unstable_by_key(|place| self.clusters[*place].left_end());
+        sorted.into_iter().try_for_each(take)
+    }
+
+    /// Sorts by window first, then within each window by position: every position is the left end of one cluster at most.
+    fn each_by_window(
+        &self,
+        events: usize,
+        mut take: impl FnMut(usize) -> Option<()>,
+    ) -> Option<()> {
+        let window_of = |cluster: &Cluster| cluster.left_end() as usize / WINDOW;
+        let mut ends = vec![0; events / WINDOW + 2];
+        self.taken().for_each(|(_, cluster)| ends[window_of(cluster) + 1] += 1);
+        for window in 1..ends.len() {
+            ends[window] += ends[window - 1];
+        }
+        let mut by_window = vec![0_u32; ends[ends.len() - 1]];
+        for (place, cluster) in self.taken() {
+            let end = &mut ends[window_of(cluster)];
+            by_window[*end] = place as u32;
+            *end += 1;
+        }
+        let mut table = vec![NEVER; WINDOW];
+        let mut start = 0;
+        for end in ends {
+            for place in by_window.get(start..end).unwrap_or_default() {
+                table[self.clusters[*place as usize].left_end() as usize % WINDOW] = *place;
+            }
+            for place in table.iter_mut().filter(|place| **place != NEVER) {
+                take(*place as usize)?;
+                *place = NEVER;
+            }
+            start = end;
+        }
+        Some(())
+    }
 }
 
-/// Takes clusters by their left ends: no later one may have to be before an earlier one.
+/// Takes the clusters of one register by their left ends: no later one may have to be before an earlier one.
+#[derive(Clone, Copy)]
 struct Order {
     /// The forward cluster that reaches furthest so far.
     first: u32,
@@ -108,6 +220,8 @@ struct Order {
 }
 
 impl Order {
+    const START: Self = Self { first: 0, last: 0 };
+
     fn take(&mut self, cluster: &Cluster) -> Option<()> {
         if cluster.written == NEVER || cluster.first < cluster.written {
             return None; // Read before it was written, or never written.
@@ -120,48 +234,13 @@ impl Order {
         }
         Some(())
     }
-
-    fn take_sorted(&mut self, clusters: &[Cluster]) -> Option<()> {
-        let taken = clusters.iter().filter(|cluster| cluster.first != NEVER);
-        let mut sorted: Vec<_> = taken.copied().collect();
-        sorted.sort_unstable_by_key(Cluster::left_end);
-        sorted.iter().try_for_each(|cluster| self.take(cluster))
-    }
-
-    /// Sorts by window first, then within each window by position: every position is the left end of one cluster at most.
-    fn take_by_window(&mut self, clusters: &[Cluster], events: usize) -> Option<()> {
-        let window_of = |cluster: &Cluster| cluster.left_end() as usize / WINDOW;
-        let taken = || clusters.iter().enumerate().filter(|(_, cluster)| cluster.first != NEVER);
-        let mut ends = vec![0; events / WINDOW + 2];
-        taken().for_each(|(_, cluster)| ends[window_of(cluster) + 1] += 1);
-        for window in 1..ends.len() {
-            ends[window] += ends[window - 1];
-        }
-        let mut by_window = vec![0_u32; ends[ends.len() - 1]];
-        for (place, cluster) in taken() {
-            let end = &mut ends[window_of(cluster)];
-            by_window[*end] = place as u32;
-            *end += 1;
-        }
-        let mut table = vec![NEVER; WINDOW];
-        let mut start = 0;
-        for end in ends {
-            for place in by_window.get(start..end).unwrap_or_default() {
-                table[clusters[*place as usize].left_end() as usize % WINDOW] = *place;
-            }
-            for place in table.iter_mut().filter(|place| **place != NEVER) {
-                self.take(&clusters[*place as usize])?;
-                *place = NEVER;
-            }
-            start = end;
-        }
-        Some(())
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::demands::functions;
     use super::*;
+    use crate::history::Recorder;
 
     /// One cluster after another, each written, seen and over before the next begins; `(at, to)` are moved.
     fn clusters(count: u32, moved: Option<(usize, u32)>) -> (Vec<Cluster>, usize) {
@@ -178,9 +257,12 @@ mod tests {
     }
 
     fn check(clusters: &[Cluster], events: usize, expected: bool) {
-        let order = || Order { first: 0, last: 0 };
-        assert_eq!(order().take_sorted(clusters).is_some(), expected);
-        assert_eq!(order().take_by_window(clusters, events).is_some(), expected);
+        let initial = vec![Cluster::INITIAL];
+        let all = Clusters { clusters: clusters.to_vec(), keys: vec![], initial, ranks: None };
+        let (mut sorted, mut by_window) = (Order::START, Order::START);
+        assert_eq!(all.each_sorted(|at| sorted.take(&clusters[at])).is_some(), expected);
+        let taken = all.each_by_window(events, |at| by_window.take(&clusters[at]));
+        assert_eq!(taken.is_some(), expected);
     }
 
     #[test]
@@ -198,5 +280,32 @@ mod tests {
         unwritten[WINDOW / 2].written = NEVER;
         check(&unwritten, events, false);
         check(&[Cluster::INITIAL, Cluster::NONE], 4, true);
+    }
+
+    /// Operations one after another: `key f value`.
+    fn all(text: &str) -> Option<usize> {
+        let mut recorder = Recorder::new();
+        for line in text.lines() {
+            let words: Vec<_> = line.split_whitespace().collect();
+            let value: serde_json::Value = serde_json::from_str(words[2]).unwrap();
+            let begun = recorder.invoke_on(0, words[1], words[0].into(), value.clone());
+            recorder.ok(begun, value);
+        }
+        let history = recorder.history();
+        zones_of_all(&functions(&history), &history)
+    }
+
+    #[test]
+    fn registers_with_values_of_their_own_are_judged_at_once() {
+        assert_eq!(
+            all("a write 1\nb read null\nb write 2\na read 1\nb read 2\nc read null"),
+            Some(3)
+        );
+        assert_eq!(all("a write 1\nb write 2\na read 1\nb read null"), None, "the write is lost");
+        assert_eq!(all("a write 1\na write 2\nb write 3\na read 1"), None, "a stale read");
+        assert_eq!(all("a write 1\nb read 1"), None, "a value of another register");
+        assert_eq!(all("a write 1\nb write 1\nb read 1"), None, "a value of two registers");
+        assert_eq!(all("a write 1\nb read 2"), None, "a value that nobody wrote");
+        assert_eq!(all("a cas [1,2]"), None, "not for this algorithm");
     }
 }

@@ -64,21 +64,21 @@ impl<S: Specification> Demands<S> {
             let (invoked, completed) = (operation.invoked, operation.completed);
             demands.push(Demand { kind, invoked, completed, operation: place });
         }
-        Ok(Self::new(kinds.kinds, demands))
+        let mut whole = Self::new(kinds.kinds, demands);
+        let tells = |kind: &S::Operation| whole.specification.is_observable(kind);
+        let observable: Vec<_> = whole.kinds.iter().map(tells).collect();
+        whole.demands.retain(|demand| demand.is_certain() || observable[demand.kind as usize]);
+        Ok(whole)
     }
 
+    /// Whoever only looks, and may have or not, demands nothing.
     fn new(kinds: Vec<S::Operation>, mut demands: Vec<Demand>) -> Self {
-        let specification = specification::<S>(&kinds, &demands);
-        let observable: Vec<_> =
-            kinds.iter().map(|kind| specification.is_observable(kind)).collect();
-        demands.retain(|demand| {
-            let kind = demand.kind as usize;
-            demand.is_certain() || observable[kind] && !S::is_observer(&kinds[kind])
-        });
-        Self { specification, demands, kinds }
+        demands
+            .retain(|demand| demand.is_certain() || !S::is_observer(&kinds[demand.kind as usize]));
+        Self { specification: specification(&kinds, &demands), demands, kinds }
     }
 
-    /// The same with only some of the demands.
+    /// The same with only some of the demands. All that may have happened stays, for what it saw may matter now.
     pub(super) fn only(&self, demands: Vec<Demand>) -> Self {
         Self::new(self.kinds.clone(), demands)
     }

@@ -249,36 +249,46 @@ fn operations(model: Model, random: &mut Random) -> Vec<Operation> {
         let operation = Operation { f, argument, result, outcome, invoked: 0, completed: None };
         finished.push((operation, begin, end));
     }
-    for _ in 0..[0, 1, 1, 2][random.below(4) as usize] {
-        corrupt(model, &mut finished, random);
+    let wrong = [0, 0, 1, 2, finished.len()][random.below(5) as usize];
+    for number in 0..wrong {
+        let place = if wrong > 2 { number } else { random.below(count) as usize };
+        corrupt(model, &mut finished[place].0, random);
     }
     placed(finished)
 }
 
-/// Gives one operation the result of another, or lets it succeed after all.
-fn corrupt(model: Model, finished: &mut [(Operation, u64, u64)], random: &mut Random) {
-    let count = finished.len() as u64;
-    let (place, other) = (random.below(count) as usize, random.below(count) as usize);
-    let result = finished[other].0.result.clone();
-    let same =
-        finished[other].0.f == finished[place].0.f && finished[other].0.outcome == Outcome::Ok;
-    let operation = &mut finished[place].0;
-    match (model, operation.outcome) {
-        (Model::Mutex, Outcome::Fail) => operation.outcome = Outcome::Ok,
-        (Model::Lock, Outcome::Fail) => {
+/// Gives an operation any result that is not absurd, or lets it succeed after all.
+fn corrupt(model: Model, operation: &mut Operation, random: &mut Random) {
+    let mut elements = || -> Vec<u64> { (0..random.below(4)).map(|_| random.below(5)).collect() };
+    let result = &mut operation.result;
+    match (model, operation.f, operation.outcome) {
+        (Model::Mutex | Model::Lock, f, Outcome::Ok | Outcome::Fail) => {
             operation.outcome = Outcome::Ok;
-            operation.result = json!(random.below(4));
+            let has_token = model == Model::Lock && f == "acquire";
+            *result = if has_token { json!(random.below(4)) } else { Value::Null };
         }
-        (_, Outcome::Ok) if model == Model::MultiRegister => {
-            for micro in operation.result.as_array_mut().unwrap() {
-                if micro[0] == "r" {
-                    micro[2] = json!(random.below(3));
-                }
+        (_, _, Outcome::Info | Outcome::Fail | Outcome::Open) => {}
+        (Model::MultiRegister, ..) => {
+            for micro in result.as_array_mut().unwrap().iter_mut().filter(|micro| micro[0] == "r") {
+                micro[2] = json!(random.below(3));
             }
         }
-        (_, Outcome::Ok) if operation.argument.is_null() && same => operation.result = result,
-        (Model::Set, Outcome::Ok) if operation.result.is_array() && operation.f != "read" => {
-            operation.result[1] = json!(operation.result[1] == json!(false));
+        (Model::Kv, "get", _) => {
+            let letter = |element| ["a", "b", "ab", "c", "d"][element as usize];
+            *result = elements().into_iter().map(letter).collect::<String>().into();
+        }
+        (Model::Counter, "read", _) => *result = json!(random.below(6) as i64 - 1),
+        (Model::Set | Model::List, "read", _) => {
+            let mut elements = elements();
+            if model == Model::Set {
+                elements.sort_unstable();
+                elements.dedup();
+            }
+            *result = json!(elements);
+        }
+        (Model::Set, ..) if result.is_array() => result[1] = json!(random.below(2) == 0),
+        (Model::Queue | Model::Stack, "dequeue" | "pop" | "peek", _) => {
+            *result = elements().first().map_or(Value::Null, |element| json!(element));
         }
         _ => {}
     }

@@ -136,7 +136,7 @@ impl<'a, S: Specification> Shrinker<'a, S> {
                 }
             }
             let part = demands.iter().zip(&is_in).filter(|(_, is_in)| **is_in);
-            let part = cut(part.map(|(demand, _)| demand), end);
+            let part: Vec<_> = part.map(|(demand, _)| *demand).collect();
             let tells = specification::<S>(&self.whole.kinds, &part);
             let seen: Vec<_> =
                 self.whole.kinds.iter().map(|kind| tells.is_observable(kind)).collect();
@@ -150,7 +150,7 @@ impl<'a, S: Specification> Shrinker<'a, S> {
             };
             pending = (0..demands.len() as u32).filter(missing).collect();
             if pending.is_empty() {
-                return part;
+                return cut(part.iter(), end);
             }
         }
     }

@@ -1,7 +1,9 @@
 //! From a verdict to words: what is impossible, and which operations show it.
 
+mod object;
 mod register;
 
+pub(crate) use object::{Found, object};
 pub(crate) use register::register;
 
 use crate::history::{Outcome, View};
@@ -24,14 +26,24 @@ fn operation_report(operation: View<'_>) -> OperationReport {
     }
 }
 
-/// `read -> 7`, `write 7`, `cas 3 -> 7`.
+/// `read -> 7`, `write 7`, `cas 3 -> 7`, `release`.
 fn words(operation: View<'_>) -> String {
     let value = operation.value();
     match (operation.f(), operation.outcome()) {
-        ("read", Outcome::Ok) => format!("read -> {value}"),
-        ("read", _) => "read".into(),
+        (f, Outcome::Ok) if has_result(f, &value) => format!("{f} -> {value}"),
+        (f @ ("acquire" | "release"), _) => f.into(),
+        (f, _) if has_result(f, &value) => f.into(),
         ("cas", _) => format!("cas {} -> {}", value[0], value[1]),
         (f, _) => format!("{f} {value}"),
+    }
+}
+
+/// Whether the value of an operation that ended ok is its result and not what it was asked to do.
+fn has_result(f: &str, value: &serde_json::Value) -> bool {
+    match f {
+        "read" | "get" | "peek" | "pop" | "dequeue" => true,
+        "acquire" => !value.is_null(),
+        _ => false,
     }
 }
 

@@ -1,14 +1,19 @@
 //! Linearizability: is there one order of the operations that respects real time and in which every result is right?
 //!
-//! Keys are independent objects (`objects.rs`), so each is judged alone, several at a time, by what suits its model: `register/` for registers.
+//! Keys are independent objects (`objects.rs`), so each is judged alone, several at a time, by what suits its model: `register/` for registers, and for every
+//! other the general search of `search/` over its sequential specification.
 //!
 //! *info* operations may take effect at any time from their invocation on, or never. They are part of the search from the start, and those
 //! that nobody can have observed cost nothing.
 
 mod budget;
+mod counts;
 mod decision;
 mod objects;
 mod register;
+mod search;
+mod slots;
+mod trail;
 
 use rayon::prelude::*;
 
@@ -78,15 +83,15 @@ fn name(history: &History, key: ValueId) -> String {
 /// Judges objects of one history and model.
 enum Judge<'a> {
     Register(register::Judge<'a>),
-    /// Not yet.
-    Unknown(Model),
+    /// Any other object: an algorithm of its own where there is one that fits, or else the search.
+    Object(search::Judge<'a>),
 }
 
 impl<'a> Judge<'a> {
     fn new(history: &'a History, model: Model) -> Self {
         match model {
             Model::Register | Model::CasRegister => Self::Register(register::Judge::new(history)),
-            other => Self::Unknown(other),
+            model => Self::Object(search::Judge::new(history, model)),
         }
     }
 
@@ -106,7 +111,7 @@ impl<'a> Judge<'a> {
     ) -> Result<Decision, Exhausted> {
         match self {
             Self::Register(judge) => judge.judge(object, budget, with_order),
-            Self::Unknown(model) => Ok(Decision::Undecided(format!("a {model} is not judged yet"))),
+            Self::Object(judge) => judge.judge(object, budget, with_order),
         }
     }
 }

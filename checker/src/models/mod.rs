@@ -1,4 +1,18 @@
 //! What can be asked of a history: the promises of an object when nobody interferes, the isolation of transactions, or one property.
+//!
+//! Each object but the plain registers has a file with its sequential specification; `specification.rs` says how to add one.
+
+pub(crate) mod counter;
+pub(crate) mod kv;
+pub(crate) mod list;
+pub(crate) mod lock;
+pub(crate) mod multi_register;
+pub(crate) mod mutex;
+mod prefixes;
+pub(crate) mod queue;
+pub(crate) mod set;
+pub(crate) mod specification;
+pub(crate) mod stack;
 
 use std::fmt;
 use std::str::FromStr;

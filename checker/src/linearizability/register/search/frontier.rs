@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rustc_hash::FxBuildHasher;
 
-use super::counts::Counts;
+use super::super::super::counts::Counts;
 use super::moves::{Configuration, Reached, Window};
 
 /// Groups of more configurations are not compared pair by pair.

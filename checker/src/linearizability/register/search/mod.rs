@@ -20,17 +20,14 @@
 //! keeps more. The second lets *info* operations take effect any number of times: if nothing survives even so, the history is not
 //! linearizable. Only what is between the two needs the third, which forgets nothing and allows nothing.
 
-mod counts;
 mod frontier;
 mod moves;
-mod slots;
-mod trail;
 
-use self::counts::Counts;
 use self::frontier::Frontier;
 use self::moves::{Reached, Window};
-use self::trail::Trail;
 use super::super::budget::{Budget, Exhausted};
+use super::super::counts::Counts;
+use super::super::trail::Trail;
 use super::demands::{Demand, Dense, Register, Step as Demanded};
 
 /// The budget is looked at once in so many steps.
@@ -330,8 +327,9 @@ impl<'a, const W: usize> Pass<'a, W> {
     fn alive(&self) -> End {
         let is_write =
             |demand: u32| matches!(self.register.demands[demand as usize].step, Demanded::Write(_));
-        let first = self.state.frontier.first();
-        End::Alive(first.map_or_else(Vec::new, |reached| self.trail.order(reached.trail, is_write)))
+        let order =
+            |reached: &Reached<W>| self.trail.order(reached.trail, |visible, _| is_write(visible));
+        End::Alive(self.state.frontier.first().map_or_else(Vec::new, order))
     }
 
     /// Takes the next event. If nothing explains it, that is the end.

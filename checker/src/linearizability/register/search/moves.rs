@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use rustc_hash::FxBuildHasher;
 
+use super::super::super::counts::{Counts, Spent};
+use super::super::super::slots::Slots;
+use super::super::super::trail::{Trail, TrailId};
 use super::super::demands::{Demand, Dense, INITIAL, Register, Step};
-use super::counts::{Counts, Spent};
-use super::slots::Slots;
-use super::trail::{Trail, TrailId};
 
 /// One situation that explains everything so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

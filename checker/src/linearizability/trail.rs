@@ -13,7 +13,7 @@ impl TrailId {
 struct Node {
     before: TrailId,
     demand: u32,
-    /// A write that took effect just before the last visible write, without a trace.
+    /// A change that took effect just before the last visible one that hides it, without a trace.
     is_hidden: bool,
 }
 
@@ -41,7 +41,7 @@ impl Trail {
         self.push(before, demand, false)
     }
 
-    /// A write completes that took effect before the last visible write.
+    /// A change completes that took effect before the last visible one that hides it.
     #[inline]
     pub(super) fn hidden(&mut self, before: TrailId, demand: u32) -> TrailId {
         self.push(before, demand, true)
@@ -56,20 +56,30 @@ impl Trail {
         id
     }
 
+    /// How many steps there are.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Forgets all steps but the first so many.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.nodes.truncate(len);
+    }
+
     /// The bytes that it takes.
     pub(super) fn bytes(&self) -> u64 {
         (self.nodes.len() * size_of::<Node>()) as u64
     }
 
-    /// The demands in the order in which they took effect; `is_write` tells which of them are plain writes.
-    pub(super) fn order(&self, mut last: TrailId, is_write: impl Fn(u32) -> bool) -> Vec<u32> {
+    /// The demands in the order in which they took effect; `hides` tells whether the first of two demands, right after the second, hides it.
+    pub(super) fn order(&self, mut last: TrailId, hides: impl Fn(u32, u32) -> bool) -> Vec<u32> {
         let mut steps = Vec::new();
         while last != TrailId::START {
             let node = self.nodes[last.0 as usize];
             steps.push(node);
             last = node.before;
         }
-        // Backwards, a hidden write waits for the write that hid it: the next one that is visible.
+        // Backwards, a hidden change waits for the one that hid it: the next one that is visible and can.
         let (mut order, mut waiting) = (Vec::with_capacity(steps.len()), Vec::new());
         for node in steps {
             if node.is_hidden {
@@ -77,9 +87,8 @@ impl Trail {
                 continue;
             }
             order.push(node.demand);
-            if is_write(node.demand) {
-                order.append(&mut waiting);
-            }
+            let hidden = waiting.extract_if(.., |demand| hides(node.demand, *demand));
+            order.extend(hidden);
         }
         order.append(&mut waiting);
         order.reverse();

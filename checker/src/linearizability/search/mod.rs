@@ -1,0 +1,251 @@
+//! Just-in-time search (Lowe 2017) for an order of the operations on any object that has a sequential specification.
+//!
+//! Events are taken in order. A *configuration* is one situation that explains all events so far: a state of the object, and which of the open
+//! operations have taken effect. Only when an operation completes are the steps explored that let it have taken effect by then. If no
+//! configuration survives a completion, there is no order, and this event proves it. Memory is that of the configurations and of the
+//! states that they are in, never of the history.
+//!
+//! What keeps the configurations few (each is exact; the argument in a sentence):
+//!
+//! * *Observers first.* Whatever only looks takes effect as soon as the state satisfies it: looking changes nothing.
+//! * *The same among the same.* Of open operations that do the same, the one that completes first goes first: exchange them.
+//! * *Hidden changes are free.* When a change takes effect that hides others (a `put` hides all before it), each of these may have done so just
+//!   before it without a trace. It is *free*: it may complete without more ado, or still take effect visibly later.
+//! * *Only useful steps.* What a specification declares to be of no use before the completion can always follow later.
+//! * *What can follow later does.* A configuration that is one open step from another is superfluous.
+//! * *Dominance.* So is one that differs from another only in having more left to do, or less to choose from.
+//! * *Info operations are counted classes.* They never complete, so those that do the same differ in nothing but number.
+
+mod demands;
+mod frontier;
+mod judge;
+mod shrink;
+mod states;
+mod window;
+
+#[cfg(test)]
+mod oracle;
+
+use self::demands::{Demand, Demands};
+use self::frontier::Frontier;
+pub(super) use self::judge::Judge;
+use self::window::{Reached, Window};
+use super::budget::{Budget, Exhausted};
+use crate::models::specification::Specification;
+
+/// The budget is looked at once in so many steps.
+const STEPS_PER_CHECK: u64 = 1024;
+/// When states take so many bytes, those that no configuration is in are forgotten.
+const STATES_BYTES_MAX: u64 = 64 << 20;
+/// So many info operations of one kind can be counted.
+const CLASS_MAX: usize = u16::MAX as usize - 1;
+
+/// The end of a search.
+enum Found<S: Specification> {
+    /// There is an order: the demands in it, by place, if one was asked for.
+    Linearizable(Vec<u32>),
+    /// There is none.
+    Stuck {
+        /// The demand whose completion nothing explains, by its place.
+        at: u32,
+        /// The states that the object may have been in just before.
+        possible: Vec<S::State>,
+    },
+}
+
+/// Searches for an order of all demands on an object.
+fn search<S: Specification>(
+    whole: &Demands<S>,
+    budget: &Budget,
+    with_order: bool,
+) -> Result<Found<S>, Exhausted> {
+    let (events, open) = events(&whole.demands);
+    let mut counted = vec![0; whole.kinds.len()];
+    for demand in whole.demands.iter().filter(|demand| !demand.is_certain()) {
+        counted[demand.kind as usize] += 1;
+    }
+    if counted.iter().any(|count| *count > CLASS_MAX) {
+        return Err(Exhausted::Concurrency { limit: CLASS_MAX as u32, decided: 0 });
+    }
+    match open {
+        0..=64 => Search::<S, 1>::new(whole, budget, with_order).run(&events),
+        65..=128 => Search::<S, 2>::new(whole, budget, with_order).run(&events),
+        129..=1024 => Search::<S, 16>::new(whole, budget, with_order).run(&events),
+        _ => Err(Exhausted::Concurrency { limit: 1024, decided: 0 }),
+    }
+}
+
+/// A beginning or a completion of a demand.
+#[derive(Clone, Copy)]
+struct Event {
+    position: u32,
+    demand: u32,
+    completes: bool,
+}
+
+/// All beginnings and completions in order, and how many demands are open at once at most.
+fn events(demands: &[Demand]) -> (Vec<Event>, usize) {
+    let mut events = Vec::with_capacity(2 * demands.len());
+    for (place, demand) in demands.iter().enumerate() {
+        let event = |position, completes| Event { position, demand: place as u32, completes };
+        events.push(event(demand.invoked, false));
+        if demand.is_certain() {
+            events.push(event(demand.completed, true));
+        }
+    }
+    events.sort_unstable_by_key(|event| event.position);
+    let (mut open, mut most) = (0_usize, 0);
+    for event in &events {
+        match (event.completes, demands[event.demand as usize].is_certain()) {
+            (true, _) => open -= 1,
+            (false, true) => open += 1,
+            (false, false) => {}
+        }
+        most = most.max(open);
+    }
+    (events, most)
+}
+
+struct Search<'a, S: Specification, const W: usize> {
+    whole: &'a Demands<S>,
+    budget: &'a Budget,
+    window: Window<'a, S, W>,
+    /// What explains everything so far.
+    frontier: Vec<Reached<W>>,
+    /// What explained everything before this event.
+    before: Vec<Reached<W>>,
+    /// What explains this event too.
+    next: Frontier<W>,
+    /// What was met on the way.
+    seen: Frontier<W>,
+    queue: Vec<Reached<W>>,
+    steps: u64,
+    /// The bytes of states at which those in no configuration are forgotten.
+    states_bytes_max: u64,
+}
+
+impl<'a, S: Specification, const W: usize> Search<'a, S, W> {
+    fn new(whole: &'a Demands<S>, budget: &'a Budget, with_order: bool) -> Self {
+        Self {
+            whole,
+            budget,
+            window: Window::new(whole, with_order),
+            frontier: vec![Window::<S, W>::start()],
+            before: Vec::new(),
+            next: Frontier::new(),
+            seen: Frontier::new(),
+            queue: Vec::new(),
+            steps: 0,
+            states_bytes_max: STATES_BYTES_MAX,
+        }
+    }
+
+    fn run(mut self, events: &[Event]) -> Result<Found<S>, Exhausted> {
+        for event in events {
+            if !event.completes {
+                self.window.begin(event.demand, &mut self.frontier);
+                continue;
+            }
+            std::mem::swap(&mut self.frontier, &mut self.before);
+            self.complete(*event)?;
+            if self.frontier.is_empty() {
+                return Ok(Found::Stuck { at: event.demand, possible: self.possible() });
+            }
+            self.forget_states();
+        }
+        let hides =
+            |later: u32, earlier: u32| S::hides(self.whole.step(later), self.whole.step(earlier));
+        Ok(Found::Linearizable(self.window.trail.order(self.frontier[0].trail, hides)))
+    }
+
+    /// Keeps what explains that the demand has taken effect by now.
+    fn complete(&mut self, event: Event) -> Result<(), Exhausted> {
+        let Self { window, before, next, queue, seen, .. } = self;
+        let bit = window.slot(event.demand);
+        next.clear();
+        seen.clear();
+        for reached in before {
+            if reached.at.used.intersects(bit) {
+                next.insert(&reached.without(bit), &window.counts);
+                continue;
+            }
+            if reached.at.free.intersects(bit) {
+                let mut hidden = reached.without(bit);
+                hidden.trail = window.trail.hidden(hidden.trail, event.demand);
+                next.insert(&hidden, &window.counts);
+            }
+            queue.push(*reached);
+        }
+        self.explore(event)?;
+        self.window.release(event.demand);
+        self.next.prune_into(&mut self.window, &mut self.frontier);
+        Ok(())
+    }
+
+    /// Follows all useful steps from what is in the queue until the demand has taken effect, those that spend few info operations first.
+    fn explore(&mut self, event: Event) -> Result<(), Exhausted> {
+        // Of those seen, the first so many have spent what they can.
+        let mut spent = 0;
+        loop {
+            self.explore_open(event)?;
+            if !self.window.has_info() || spent == self.seen.len() {
+                return Ok(());
+            }
+            let Self { window, seen, queue, .. } = self;
+            for reached in &seen.all()[spent..] {
+                window.info_steps(reached, event.demand, |to| queue.push(to));
+            }
+            spent = seen.len();
+        }
+    }
+
+    fn explore_open(&mut self, event: Event) -> Result<(), Exhausted> {
+        let bit = self.window.slot(event.demand);
+        while let Some(reached) = self.queue.pop() {
+            self.check_budget(event)?;
+            let Self { window, next, seen, queue, .. } = self;
+            if reached.at.used.intersects(bit) {
+                // An observer was satisfied on the way.
+                next.insert(&reached.without(bit), &window.counts);
+            } else if seen.insert(&reached, &window.counts) {
+                let mut goals = Vec::new();
+                window.open_steps(&reached, event.demand, |to, is_goal| match is_goal {
+                    true => goals.push(to),
+                    false => queue.push(to),
+                });
+                for goal in goals {
+                    next.insert(&goal.without(bit), &window.counts);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The states that the object may have been in before this event, each once.
+    fn possible(&self) -> Vec<S::State> {
+        let mut states: Vec<_> = self.before.iter().map(|reached| reached.at.state).collect();
+        states.sort_unstable();
+        states.dedup();
+        states.into_iter().map(|state| self.window.states.get(state).clone()).collect()
+    }
+
+    fn forget_states(&mut self) {
+        if self.window.states.bytes() > self.states_bytes_max {
+            let ids = self.frontier.iter_mut().map(|reached| &mut reached.at.state);
+            self.window.states.keep_only(ids);
+            self.states_bytes_max = STATES_BYTES_MAX.max(2 * self.window.states.bytes());
+        }
+    }
+
+    fn check_budget(&mut self, event: Event) -> Result<(), Exhausted> {
+        let is_due = self.steps.is_multiple_of(STEPS_PER_CHECK);
+        self.steps += 1;
+        if !is_due {
+            return Ok(());
+        }
+        let held = self.next.len() + self.seen.len() + self.queue.len();
+        let configurations = (held * 2 * (size_of::<Reached<W>>() + 16)) as u64;
+        let bytes = configurations + self.window.bytes();
+        self.budget.check(self.steps, bytes, event.position as usize)
+    }
+}

@@ -10,7 +10,7 @@ mod value;
 
 pub use event::{Event, EventType, Process, Stage};
 pub use operation::{History, Malformed, NEVER, Operation, Outcome, View};
-pub use read::Error;
+pub use read::{Error, Tuples};
 pub(crate) use read::{lines, reason};
 pub use value::{Shape, ValueId, Values};
 

@@ -250,14 +250,14 @@ impl PartialEq for View<'_> {
 /// From events to lines: they differ only where blank or foreign lines stand between.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lines {
-    /// From this event on, the line is the event's number and this much more.
+    /// From this event on, the line is the event's number and this much more, modulo 2^32: a line may hold many events.
     shifts: Vec<(u32, u32)>,
 }
 
 impl Lines {
     /// Says that an event stands in this line. Events are told in order.
     pub(super) fn set(&mut self, event: usize, line: usize) {
-        let shift = (line - event) as u32;
+        let shift = (line as u32).wrapping_sub(event as u32);
         if self.shifts.last().map_or(1, |(_, last)| *last) != shift {
             self.shifts.push((event as u32, shift));
         }
@@ -265,7 +265,8 @@ impl Lines {
 
     pub(super) fn get(&self, event: usize) -> usize {
         let after = self.shifts.partition_point(|(first, _)| *first as usize <= event);
-        event + after.checked_sub(1).map_or(1, |last| self.shifts[last].1 as usize)
+        let shift = after.checked_sub(1).map_or(1, |last| self.shifts[last].1);
+        (event as u32).wrapping_add(shift) as usize
     }
 }
 

@@ -65,6 +65,8 @@ pub struct Operation {
 pub struct History {
     pub(super) operations: Vec<Operation>,
     pub(super) nemesis: Vec<Event>,
+    /// Operations that ended *info*, by their places, each with the event that said so. In the order of these events.
+    pub(super) infos: Vec<(u32, u32)>,
     pub(super) values: Values,
     pub(super) functions: Names,
     pub(super) nodes: Names,
@@ -91,6 +93,16 @@ impl History {
     /// How many events there are in all.
     pub fn events(&self) -> usize {
         self.times.len()
+    }
+
+    /// The event that ended each operation, whatever its outcome; [`NEVER`] for those that were still open at the end.
+    pub fn ends(&self) -> Vec<u32> {
+        let mut ends: Vec<_> =
+            self.operations.iter().map(|operation| operation.completed).collect();
+        for (place, event) in &self.infos {
+            ends[*place as usize] = *event;
+        }
+        ends
     }
 
     /// What was done to the system, in order.

@@ -13,7 +13,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::super::pairing::Pairing;
-use super::super::{Event, EventType, History, Process};
+use super::super::{Event, EventType, History, Process, Stage};
 use super::edn::words;
 use super::{Error, Malformed};
 
@@ -55,6 +55,8 @@ pub(super) struct Draft {
     value: Value,
     node: Option<String>,
     error: Option<String>,
+    fault: Option<String>,
+    stage: Option<Stage>,
 }
 
 impl Draft {
@@ -74,6 +76,8 @@ impl Draft {
             "value" => self.value = value,
             "node" => self.node = text(value),
             "error" => self.error = text(value),
+            "fault" => self.fault = text(value),
+            "stage" => self.stage = serde_json::from_value(value).ok(),
             _ => {}
         }
         Ok(())
@@ -112,9 +116,12 @@ impl Draft {
         self.reason();
         let f = match self.f {
             Some(f) => f,
+            None if self.process == Some(Process::Nemesis) => "nil".into(),
             None if self.value.is_array() => "txn".into(),
             None => return Err("missing field `f`".into()),
         };
+        // Fields of our own, which our writer gives to lines of the nemesis alone.
+        let is_nemesis = self.process == Some(Process::Nemesis);
         Ok(Event {
             index: self.index.unwrap_or(next_index),
             time: self.time.unwrap_or(not_before).max(not_before),
@@ -125,8 +132,8 @@ impl Draft {
             value: self.value,
             node: self.node,
             error: self.error,
-            fault: None,
-            stage: None,
+            fault: self.fault.filter(|_| is_nemesis),
+            stage: self.stage.filter(|_| is_nemesis),
         })
     }
 }

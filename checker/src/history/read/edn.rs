@@ -309,8 +309,9 @@ impl<'a> Cursor<'a> {
         }
         let low = self.unit(self.at + 6);
         let pair = low.and_then(|low| char::decode_utf16([high, low]).next()?.ok());
+        let Some(whole) = pair else { return self.wrong("half a character") };
         self.at += 12;
-        pair.map_or_else(|| self.wrong("half a character"), Ok)
+        Ok(whole)
     }
 
     fn unit(&self, at: usize) -> Option<u16> {
@@ -472,7 +473,7 @@ mod tests {
         check_wrong("[1 2)", 4, "unexpected `)`");
         check_wrong("[12x]", 1, "`12x` is not a number");
         check_wrong(r#""\q""#, 1, "unknown escape");
-        check_wrong(r#""\ud83d""#, 13, "half a character");
+        check_wrong(r#""\ud83d\u0041""#, 1, "half a character");
         check_wrong(r"\wrong", 1, "not a character");
         check_wrong("#<Object>", 1, "not a tag");
         check_wrong(&"[".repeat(100_000), 129, "more than 128 deep");

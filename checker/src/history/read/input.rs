@@ -8,6 +8,7 @@ use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+use super::super::Compression;
 use super::form::{Form, PREFIX_BYTES};
 
 /// Where a history is read from.
@@ -23,24 +24,27 @@ pub(super) fn open(path: &Path) -> io::Result<(Form, Input)> {
     let mut file = File::open(path)?;
     let metadata = file.metadata()?;
     let prefix = prefix(&mut file)?;
-    let packing = Packing::of(&prefix);
-    if metadata.is_file() && packing == Packing::None {
+    let compression = compression(&prefix);
+    if metadata.is_file() && compression == Compression::None {
         return Ok((Form::of(&prefix), Input::File(file, metadata.len())));
     }
-    unpacked(packing, io::Cursor::new(prefix).chain(file))
+    unpacked(compression, io::Cursor::new(prefix).chain(file))
 }
 
 /// What is in a text in memory.
 pub(super) fn of_bytes(bytes: &[u8]) -> io::Result<(Form, Input)> {
-    unpacked(Packing::of(bytes), io::Cursor::new(bytes.to_vec()))
+    unpacked(compression(bytes), io::Cursor::new(bytes.to_vec()))
 }
 
-fn unpacked(packing: Packing, packed: impl Read + Send + 'static) -> io::Result<(Form, Input)> {
+fn unpacked(
+    compression: Compression,
+    packed: impl Read + Send + 'static,
+) -> io::Result<(Form, Input)> {
     let packed = BufReader::with_capacity(BUFFER_BYTES, packed);
-    let mut stream: Box<dyn Read + Send> = match packing {
-        Packing::None => Box::new(packed),
-        Packing::Gzip => Box::new(MultiGzDecoder::new(packed)),
-        Packing::Zstd => Box::new(Zstd::new(packed)),
+    let mut stream: Box<dyn Read + Send> = match compression {
+        Compression::None => Box::new(packed),
+        Compression::Gzip => Box::new(MultiGzDecoder::new(packed)),
+        Compression::Zstd => Box::new(Zstd::new(packed)),
     };
     let prefix = prefix(&mut stream)?;
     Ok((Form::of(&prefix), Input::Stream(Box::new(io::Cursor::new(prefix).chain(stream)))))
@@ -56,22 +60,12 @@ fn prefix(input: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(prefix)
 }
 
-/// How a file is packed, told from its first bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Packing {
-    None,
-    Gzip,
-    Zstd,
-}
-
-impl Packing {
-    /// Magic numbers of RFC 1952 and RFC 8878.
-    fn of(prefix: &[u8]) -> Self {
-        match prefix {
-            [0x1f, 0x8b, ..] => Self::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
-            _ => Self::None,
-        }
+/// How a file is packed, told from the magic numbers of RFC 1952 and RFC 8878.
+fn compression(prefix: &[u8]) -> Compression {
+    match prefix {
+        [0x1f, 0x8b, ..] => Compression::Gzip,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
+        _ => Compression::None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every form of a history: read, written, read again, and what is wrong with it named by line and column.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 use checker::history::{Compression, Compressor, Error, Format, History, Tuples};
@@ -447,13 +447,8 @@ fn a_long_packed_history_reads_like_the_plain_one() {
     assert_eq!(history.view(59_999).value(), Value::from("value 59999"));
     assert_eq!(history.line(119_999), 120_000);
     let packed = written(&history, Format::Json, Compression::Zstd);
-    let mut unpacked = Vec::new();
-    Compressor::new(&mut unpacked, Compression::None).write_all(text.as_bytes()).unwrap();
-    assert_eq!(unpacked.len(), text.len());
     assert!(packed.len() < text.len() / 5);
     assert_eq!(lines(&read(&packed).unwrap()), lines(&history));
-    let mut end = String::new();
-    text[text.len() - 20..].as_bytes().read_to_string(&mut end).unwrap();
     check_wrong(
         &text.replace("\"value 59999\"}\n", "\"value 59999\"]\n"),
         "line 119999: not a history event",

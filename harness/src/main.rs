@@ -6,6 +6,7 @@
 mod cli;
 mod clients;
 mod cluster;
+mod export;
 mod faults;
 mod links;
 mod observer;

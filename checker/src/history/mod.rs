@@ -8,13 +8,15 @@ mod read;
 mod recorder;
 mod times;
 mod value;
+mod write;
 
 pub use event::{Event, EventType, Process, Stage};
 pub use operation::{History, Malformed, NEVER, Operation, Outcome, View};
-pub use read::Error;
+pub use read::{Error, Tuples};
 pub(crate) use read::{lines, reason};
 pub use recorder::{Begun, Recorder};
 pub use value::{Shape, ValueId, Values};
+pub use write::{Compression, Compressor, Format, WriteError};
 
 #[cfg(test)]
 pub(crate) mod tests {

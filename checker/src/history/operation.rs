@@ -65,6 +65,8 @@ pub struct Operation {
 pub struct History {
     pub(super) operations: Vec<Operation>,
     pub(super) nemesis: Vec<Event>,
+    /// Operations that ended *info*, by their places, each with the event that said so. In the order of these events.
+    pub(super) infos: Vec<(u32, u32)>,
     pub(super) values: Values,
     pub(super) functions: Names,
     pub(super) nodes: Names,
@@ -91,6 +93,16 @@ impl History {
     /// How many events there are in all.
     pub fn events(&self) -> usize {
         self.times.len()
+    }
+
+    /// The event that ended each operation, whatever its outcome; [`NEVER`] for those that were still open at the end.
+    pub fn ends(&self) -> Vec<u32> {
+        let mut ends: Vec<_> =
+            self.operations.iter().map(|operation| operation.completed).collect();
+        for (place, event) in &self.infos {
+            ends[*place as usize] = *event;
+        }
+        ends
     }
 
     /// What was done to the system, in order.
@@ -250,14 +262,14 @@ impl PartialEq for View<'_> {
 /// From events to lines: they differ only where blank or foreign lines stand between.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lines {
-    /// From this event on, the line is the event's number and this much more.
+    /// From this event on, the line is the event's number and this much more, modulo 2^32: a line may hold many events.
     shifts: Vec<(u32, u32)>,
 }
 
 impl Lines {
     /// Says that an event stands in this line. Events are told in order.
     pub(super) fn set(&mut self, event: usize, line: usize) {
-        let shift = (line - event) as u32;
+        let shift = (line as u32).wrapping_sub(event as u32);
         if self.shifts.last().map_or(1, |(_, last)| *last) != shift {
             self.shifts.push((event as u32, shift));
         }
@@ -265,7 +277,8 @@ impl Lines {
 
     pub(super) fn get(&self, event: usize) -> usize {
         let after = self.shifts.partition_point(|(first, _)| *first as usize <= event);
-        event + after.checked_sub(1).map_or(1, |last| self.shifts[last].1 as usize)
+        let shift = after.checked_sub(1).map_or(1, |last| self.shifts[last].1);
+        (event as u32).wrapping_add(shift) as usize
     }
 }
 

@@ -113,6 +113,7 @@ impl Pairing {
             EventType::Info | EventType::Invoke => Outcome::Info,
         };
         if operation.outcome == Outcome::Info {
+            self.history.infos.push((place, position));
             self.open.set(process, Slot::Retired);
         } else {
             operation.completed = position;

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod check;
+mod convert;
 mod guard;
 mod node;
 mod run;
@@ -28,6 +29,8 @@ enum Command {
     Run(run::RunArguments),
     /// Judge a recording: a run directory or a bare history file
     Check(check::CheckArguments),
+    /// Write a history in another form: Jepsen's, Porcupine's, or Parquet for DuckDB
+    Convert(convert::ConvertArguments),
     /// Be a node of the reference system (started by `run`)
     Node(node::NodeArguments),
     /// Become a program that ends when its parent does (used by `run`)
@@ -41,6 +44,7 @@ pub(crate) fn main() -> ProcessExitCode {
     let code = match Cli::parse().command {
         Command::Run(arguments) => run::run(arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Convert(arguments) => convert::convert(&arguments),
         Command::Node(arguments) => node::node(arguments),
         Command::Guard(arguments) => guard::guard(arguments),
     };

@@ -1,16 +1,16 @@
 //! A file in pieces, so that several processors take it apart.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 use rayon::prelude::*;
 
 use super::super::operation::Malformed;
 use super::super::pairing::{ClientEvent, Pairing, Tables, numbered};
 use super::super::{Event, Process};
+use super::input::Input;
 use super::line::{self, Piece};
 use super::reason;
 
@@ -20,62 +20,66 @@ pub(super) const CHUNK_BYTES: u64 = 4 << 20;
 const STRIDE: usize = 64 << 10;
 
 /// Where the lines come from.
-pub(super) enum Source {
-    /// A plain file, read in place.
-    File(File, u64),
-    /// Everything, because it cannot be read in place (a pipe).
-    Memory(Vec<u8>),
+pub(super) struct Source {
+    input: Input,
+    /// The next chunk of a plain file.
+    next: u64,
+    /// The beginning of a line whose end was not read yet. Streams only.
+    rest: Vec<u8>,
 }
 
 impl Source {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_file() {
-            return Ok(Self::File(file, metadata.len()));
-        }
-        let mut bytes = Vec::new();
-        io::Read::read_to_end(&mut file, &mut bytes)?;
-        Ok(Self::Memory(bytes))
+    pub(super) fn new(input: Input) -> Self {
+        Self { input, next: 0, rest: Vec::new() }
     }
 
-    fn len(&self) -> u64 {
-        match self {
-            Self::File(_, length) => *length,
-            Self::Memory(bytes) => bytes.len() as u64,
-        }
-    }
-
-    /// Takes chunks apart, by number; none from the end of the file on.
-    pub(super) fn chunks(&self, numbers: Range<usize>) -> Vec<io::Result<Chunk>> {
-        let last = self.len().div_ceil(CHUNK_BYTES) as usize;
-        let numbers = numbers.start..numbers.end.min(last);
-        numbers.into_par_iter().map(|number| self.chunk(number as u64)).collect()
-    }
-
-    /// The lines that begin in one chunk.
-    fn chunk(&self, number: u64) -> io::Result<Chunk> {
-        let (start, end) = (number * CHUNK_BYTES, (number + 1) * CHUNK_BYTES);
-        let buffer;
-        let bytes = match self {
-            Self::Memory(bytes) => &bytes[start.saturating_sub(1) as usize..],
-            Self::File(file, length) => {
-                buffer = read_lines(file, start.saturating_sub(1)..end.min(*length), *length)?;
-                &buffer
+    /// Takes the next chunks apart; none at the end of the file.
+    pub(super) fn chunks(&mut self, count: usize) -> Vec<io::Result<Chunk>> {
+        match &mut self.input {
+            Input::File(file, length) => {
+                let numbers =
+                    self.next..(self.next + count as u64).min(length.div_ceil(CHUNK_BYTES));
+                self.next = numbers.end;
+                numbers.into_par_iter().map(|number| file_chunk(file, *length, number)).collect()
             }
-        };
-        // The byte before the chunk tells whether its first byte begins a line.
-        let skipped =
-            if start == 0 { Some(0) } else { memchr::memchr(b'\n', bytes).map(|at| at + 1) };
-        let within = (end - start.saturating_sub(1)) as usize;
-        let lines = match skipped {
-            Some(first) if first < within => {
-                &bytes[first..first + whole_lines(&bytes[first..], within - first)]
+            Input::Stream(stream) => {
+                let next = |_| next_lines(stream, &mut self.rest).transpose();
+                let texts: Vec<_> = (0..count).map_while(next).collect();
+                let parse = |(text, is_last): (Vec<u8>, bool)| Chunk::parse(&text, is_last);
+                texts.into_par_iter().map(|text| text.map(parse)).collect()
             }
-            _ => &[],
-        };
-        let is_last = end >= self.len();
-        Ok(Chunk::parse(lines, is_last))
+        }
+    }
+}
+
+/// The lines that begin in one chunk.
+fn file_chunk(file: &File, length: u64, number: u64) -> io::Result<Chunk> {
+    let (start, end) = (number * CHUNK_BYTES, (number + 1) * CHUNK_BYTES);
+    let bytes = read_lines(file, start.saturating_sub(1)..end.min(length), length)?;
+    // The byte before the chunk tells whether its first byte begins a line.
+    let skipped = if start == 0 { Some(0) } else { memchr::memchr(b'\n', &bytes).map(|at| at + 1) };
+    let within = (end - start.saturating_sub(1)) as usize;
+    let lines = match skipped {
+        Some(first) if first < within => {
+            &bytes[first..first + whole_lines(&bytes[first..], within - first)]
+        }
+        _ => &[],
+    };
+    Ok(Chunk::parse(lines, end >= length))
+}
+
+/// The next lines of a stream, and whether they are its last; nothing at its end. What follows the last newline is left for the next call.
+fn next_lines(stream: &mut dyn Read, rest: &mut Vec<u8>) -> io::Result<Option<(Vec<u8>, bool)>> {
+    let mut text = std::mem::take(rest);
+    loop {
+        let length = stream.take(CHUNK_BYTES).read_to_end(&mut text)?;
+        if (length as u64) < CHUNK_BYTES {
+            return Ok((!text.is_empty()).then_some((text, true)));
+        }
+        if let Some(newline) = memchr::memrchr(b'\n', &text) {
+            *rest = text.split_off(newline + 1);
+            return Ok(Some((text, false)));
+        }
     }
 }
 

@@ -1,11 +1,21 @@
 //! Reading a history from disk, whatever its form.
 
 mod chunk;
+mod draft;
+mod edn;
+mod form;
+mod input;
+mod jepsen;
 mod line;
 
+use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use self::chunk::{Chunk, Source};
+pub use self::draft::Tuples;
+use self::form::Form;
+use self::input::Input;
 use super::History;
 use super::operation::Malformed;
 use super::pairing::Pairing;
@@ -42,28 +52,69 @@ pub enum Error {
 }
 
 impl History {
-    /// Reads a history of JSON lines and pairs its events.
+    /// Reads a history and pairs its events. What the file holds is told from its content: JSON lines of our own, a JSON array of Jepsen's events,
+    /// Jepsen's EDN, Porcupine's log of a key-value store or the text that Jepsen logs; each of them plain, or packed with gzip or zstd.
     ///
     /// The writer may have been killed in the middle of a line: an incomplete last line, one without its newline, is left out. Any other
     /// line that is not an event is an error: nothing is guessed.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let io = |source| Error::Io { path: path.to_path_buf(), source };
-        let source = Source::open(path).map_err(io)?;
-        let mut reader = Reader { path, pairing: Pairing::default(), lines: 0, last_index: None };
-        let width = 2 * rayon::current_num_threads();
-        let mut ahead = source.chunks(0..width);
-        let mut next = width;
-        while !ahead.is_empty() {
-            let batch = std::mem::take(&mut ahead);
-            // The next chunks are taken apart while these are paired.
-            let (paired, read) =
-                rayon::join(|| reader.take_all(batch), || source.chunks(next..next + width));
-            paired?;
-            ahead = read;
-            next += width;
-        }
-        Ok(reader.pairing.history)
+        Self::read_with(path, Tuples::Detect)
     }
+
+    /// Like [`History::read`], for one who knows what `[key value]` means in this history. Our own JSON lines have keys of their own.
+    pub fn read_with(path: &Path, tuples: Tuples) -> Result<Self, Error> {
+        let opened = input::open(path).map_err(|source| Error::Io { path: path.into(), source })?;
+        read_form(opened, tuples, path)
+    }
+
+    /// Like [`History::read_with`], from bytes in memory. The name stands in the messages of errors.
+    pub fn from_bytes(bytes: &[u8], tuples: Tuples, name: &Path) -> Result<Self, Error> {
+        let opened =
+            input::of_bytes(bytes).map_err(|source| Error::Io { path: name.into(), source })?;
+        read_form(opened, tuples, name)
+    }
+}
+
+fn read_form((form, input): (Form, Input), tuples: Tuples, path: &Path) -> Result<History, Error> {
+    if form == Form::JsonLines {
+        return read_json_lines(input, path);
+    }
+    let bytes = whole(input).map_err(|source| Error::Io { path: path.into(), source })?;
+    match form {
+        Form::JsonArray => jepsen::read_json(&bytes, tuples, path),
+        Form::Edn | Form::JsonLines => jepsen::read_edn(&bytes, tuples, path),
+        Form::JepsenLog => jepsen::read_log(&bytes, tuples, path),
+    }
+}
+
+fn whole(input: Input) -> std::io::Result<Vec<u8>> {
+    match input {
+        Input::File(file, length) => {
+            let mut bytes = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
+            file.read_exact_at(&mut bytes, 0)?;
+            Ok(bytes)
+        }
+        Input::Stream(mut stream) => {
+            let mut bytes = Vec::new();
+            stream.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        }
+    }
+}
+
+fn read_json_lines(input: Input, path: &Path) -> Result<History, Error> {
+    let mut source = Source::new(input);
+    let mut reader = Reader { path, pairing: Pairing::default(), lines: 0, last_index: None };
+    let width = 2 * rayon::current_num_threads();
+    let mut ahead = source.chunks(width);
+    while !ahead.is_empty() {
+        let batch = std::mem::take(&mut ahead);
+        // The next chunks are taken apart while these are paired.
+        let (paired, read) = rayon::join(|| reader.take_all(batch), || source.chunks(width));
+        paired?;
+        ahead = read;
+    }
+    Ok(reader.pairing.history)
 }
 
 /// Puts chunks together in order.

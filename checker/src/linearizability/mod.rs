@@ -99,7 +99,7 @@ impl<'a> Judge<'a> {
     fn all_are_valid(&self) -> Option<usize> {
         match self {
             Self::Register(judge) => judge.all_are_valid(),
-            Self::Unknown(_) => None,
+            Self::Object(_) => None,
         }
     }
 

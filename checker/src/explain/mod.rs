@@ -1,7 +1,9 @@
 //! From a verdict to words: what is impossible, and which operations show it.
 
+mod collection;
 mod register;
 
+pub(crate) use collection::{Argument, collection};
 pub(crate) use register::register;
 
 use crate::history::{Outcome, View};
@@ -31,6 +33,14 @@ fn words(operation: View<'_>) -> String {
         ("read", Outcome::Ok) => format!("read -> {value}"),
         ("read", _) => "read".into(),
         ("cas", _) => format!("cas {} -> {}", value[0], value[1]),
+        ("dequeue" | "pop" | "peek", Outcome::Ok) if value.is_null() => {
+            format!("{} -> empty", operation.f())
+        }
+        ("dequeue" | "pop" | "peek", Outcome::Ok) => format!("{} -> {value}", operation.f()),
+        ("contains" | "add" | "remove", Outcome::Ok) if value[1].is_boolean() => {
+            format!("{} {} -> {}", operation.f(), value[0], value[1])
+        }
+        (f, _) if value.is_null() => f.into(),
         (f, _) => format!("{f} {value}"),
     }
 }
@@ -41,6 +51,11 @@ fn who(operation: View<'_>) -> String {
         Some(node) => format!("process {} on {node}", operation.process()),
         None => format!("process {}", operation.process()),
     }
+}
+
+/// `process 3 on n2: read -> 7, from 3.120 s to 3.180 s`.
+pub(crate) fn told(operation: View<'_>) -> String {
+    format!("{}: {}, {}", who(operation), words(operation), when(operation))
 }
 
 /// `from 3.120 s to 3.180 s`, or `from 3.120 s on, outcome unknown`.

@@ -6,6 +6,7 @@
 //! that nobody can have observed cost nothing.
 
 mod budget;
+mod collections;
 mod decision;
 mod objects;
 mod register;
@@ -75,14 +76,25 @@ fn name(history: &History, key: ValueId) -> String {
 /// Judges objects of one history and model.
 enum Judge<'a> {
     Register(register::Judge<'a>),
+    /// A collection with unique elements, or an object as simple.
+    Collection(&'a History, Model, Collection),
     /// Not yet.
     Unknown(Model),
 }
+
+/// Judges an object where its algorithm applies.
+type Collection = fn(&History, &Object<'_>, bool) -> Option<Decision>;
 
 impl<'a> Judge<'a> {
     fn new(history: &'a History, model: Model) -> Self {
         match model {
             Model::Register | Model::CasRegister => Self::Register(register::Judge::new(history)),
+            Model::Queue => Self::Collection(history, model, collections::queue),
+            Model::Stack => Self::Collection(history, model, collections::stack),
+            Model::Set => Self::Collection(history, model, collections::set),
+            Model::Mutex => Self::Collection(history, model, collections::mutex),
+            Model::Counter => Self::Collection(history, model, collections::counter),
+            Model::List => Self::Collection(history, model, collections::list),
             other => Self::Unknown(other),
         }
     }
@@ -95,6 +107,10 @@ impl<'a> Judge<'a> {
     ) -> Result<Decision, Exhausted> {
         match self {
             Self::Register(judge) => judge.judge(object, budget, with_order),
+            Self::Collection(history, model, decide) => Ok(decide(history, object, with_order)
+                .unwrap_or_else(|| {
+                    Decision::Undecided(format!("a {model} like this is not judged yet"))
+                })),
             Self::Unknown(model) => Ok(Decision::Undecided(format!("a {model} is not judged yet"))),
         }
     }

@@ -1,8 +1,10 @@
 //! From a verdict to words: what is impossible, and which operations show it.
 
+mod collection;
 mod object;
 mod register;
 
+pub(crate) use collection::{Argument, collection};
 pub(crate) use object::{Found, object};
 pub(crate) use register::register;
 
@@ -30,10 +32,17 @@ fn operation_report(operation: View<'_>) -> OperationReport {
 fn words(operation: View<'_>) -> String {
     let value = operation.value();
     match (operation.f(), operation.outcome()) {
+        ("dequeue" | "pop" | "peek", Outcome::Ok) if value.is_null() => {
+            format!("{} -> empty", operation.f())
+        }
         (f, Outcome::Ok) if has_result(f, &value) => format!("{f} -> {value}"),
         (f @ ("acquire" | "release"), _) => f.into(),
         (f, _) if has_result(f, &value) => f.into(),
         ("cas", _) => format!("cas {} -> {}", value[0], value[1]),
+        ("contains" | "add" | "remove", Outcome::Ok) if value[1].is_boolean() => {
+            format!("{} {} -> {}", operation.f(), value[0], value[1])
+        }
+        (f, _) if value.is_null() => f.into(),
         (f, _) => format!("{f} {value}"),
     }
 }
@@ -53,6 +62,11 @@ fn who(operation: View<'_>) -> String {
         Some(node) => format!("process {} on {node}", operation.process()),
         None => format!("process {}", operation.process()),
     }
+}
+
+/// `process 3 on n2: read -> 7, from 3.120 s to 3.180 s`.
+pub(crate) fn told(operation: View<'_>) -> String {
+    format!("{}: {}, {}", who(operation), words(operation), when(operation))
 }
 
 /// `from 3.120 s to 3.180 s`, or `from 3.120 s on, outcome unknown`.

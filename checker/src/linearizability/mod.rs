@@ -7,6 +7,7 @@
 //! that nobody can have observed cost nothing.
 
 mod budget;
+mod collections;
 mod counts;
 mod decision;
 mod objects;
@@ -62,7 +63,7 @@ fn judge(
     let objects = Objects::of(history);
     let decide = |number| {
         let object = objects.get(number);
-        let decided = judge.judge(&object, &budget, with_order);
+        let decided = judge.judge(history, &object, &budget, with_order);
         let decision = decided.unwrap_or_else(|exhausted| {
             Decision::Undecided(format!("{}: {exhausted}", name(history, object.key)))
         });
@@ -83,35 +84,51 @@ fn name(history: &History, key: ValueId) -> String {
 /// Judges objects of one history and model.
 enum Judge<'a> {
     Register(register::Judge<'a>),
-    /// Any other object: an algorithm of its own where there is one that fits, or else the search.
-    Object(search::Judge<'a>),
+    /// Any other object: by an algorithm of its own where there is one and it applies, or else by the search.
+    Object(Option<Specialised>, search::Judge<'a>),
 }
+
+/// Judges an object where its preconditions hold.
+type Specialised = fn(&History, &Object<'_>, bool) -> Option<Decision>;
 
 impl<'a> Judge<'a> {
     fn new(history: &'a History, model: Model) -> Self {
-        match model {
-            Model::Register | Model::CasRegister => Self::Register(register::Judge::new(history)),
-            model => Self::Object(search::Judge::new(history, model)),
-        }
+        let specialised: Option<Specialised> = match model {
+            Model::Register | Model::CasRegister => {
+                return Self::Register(register::Judge::new(history));
+            }
+            Model::Queue => Some(collections::queue),
+            Model::Stack => Some(collections::stack),
+            Model::Set => Some(collections::set),
+            Model::Mutex => Some(collections::mutex),
+            Model::Counter => Some(collections::counter),
+            Model::List => Some(collections::list),
+            _ => None,
+        };
+        Self::Object(specialised, search::Judge::new(history, model))
     }
 
     /// How many objects there are, if all of them are linearizable; nothing if that takes longer to find out.
     fn all_are_valid(&self) -> Option<usize> {
         match self {
             Self::Register(judge) => judge.all_are_valid(),
-            Self::Object(_) => None,
+            Self::Object(..) => None,
         }
     }
 
     fn judge(
         &self,
+        history: &History,
         object: &Object<'_>,
         budget: &Budget,
         with_order: bool,
     ) -> Result<Decision, Exhausted> {
         match self {
             Self::Register(judge) => judge.judge(object, budget, with_order),
-            Self::Object(judge) => judge.judge(object, budget, with_order),
+            Self::Object(specialised, search) => {
+                let decided = specialised.and_then(|decide| decide(history, object, with_order));
+                decided.map_or_else(|| search.judge(object, budget, with_order), Ok)
+            }
         }
     }
 }

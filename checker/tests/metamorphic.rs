@@ -300,7 +300,7 @@ fn valid(simulated: &Simulated, random: &mut Random) -> Vec<Operation> {
         let place = random.below(open.len());
         let (number, took_effect) = open[place];
         let operation = &mut operations[number];
-        if took_effect || random.one_in(12) {
+        if took_effect || random.one_in(24) {
             // One that ends before it took effect never does: its outcome is unknown, or it failed.
             operation.completed = time;
             if !took_effect && random.one_in(2) {
@@ -318,15 +318,22 @@ fn valid(simulated: &Simulated, random: &mut Random) -> Vec<Operation> {
     operations
 }
 
-/// One result is another's, or its own turned around.
+/// Results are exchanged between operations that asked the same, and moments between any that took effect.
 fn corrupted(operations: &[Operation], random: &mut Random) -> Vec<Operation> {
     let mut changed = operations.to_vec();
     for _ in 0..3 {
         let (a, b) = (random.below(changed.len()), random.below(changed.len()));
-        let both_ok = [a, b].iter().all(|place| changed[*place].outcome == EventType::Ok);
-        if both_ok && changed[a].f == changed[b].f && changed[a].argument == changed[b].argument {
-            let result = changed[b].result.clone();
-            changed[b].result = std::mem::replace(&mut changed[a].result, result);
+        if [a, b].iter().any(|place| changed[*place].outcome != EventType::Ok) {
+            continue;
+        }
+        let [first, second] = [changed[a].clone(), changed[b].clone()];
+        if (first.f, &first.argument) == (second.f, &second.argument)
+            && first.result != second.result
+        {
+            (changed[a].result, changed[b].result) = (second.result, first.result);
+        } else if random.one_in(3) {
+            (changed[a].invoked, changed[a].completed) = (second.invoked, second.completed);
+            (changed[b].invoked, changed[b].completed) = (first.invoked, first.completed);
         }
     }
     changed

@@ -154,7 +154,7 @@ fn perform(f: &str, argument: &Value, state: &Value) -> Option<(Value, Value)> {
             elements = vec![json!(elements.first().map_or(0, |count| count.as_u64().unwrap()) + 1)];
             Value::Null
         }
-        "count" => elements.first().cloned().unwrap_or(json!(0)),
+        "count" => elements.first().cloned().unwrap_or_else(|| json!(0)),
         _ => state.clone(), // A read of everything.
     };
     Some((result, Value::Array(elements)))

@@ -25,3 +25,239 @@ pub(super) use self::list::list;
 pub(super) use self::queue::queue;
 pub(super) use self::stack::stack;
 pub(super) use self::two_state::{mutex, set};
+
+#[cfg(test)]
+mod tests {
+    use crate::certificate::Proof;
+    use crate::history::tests::history;
+    use crate::linearizability::{Limits, check_with_proofs};
+    use crate::models::Model;
+    use crate::verdict::Verdict;
+
+    /// The verdict on a history of one event a line, what is wrong in one line, and the core.
+    fn judged(model: Model, text: &str) -> (Verdict, String, Vec<u32>) {
+        let events: Vec<_> =
+            text.trim().lines().enumerate().map(|(n, line)| (n as u64, line.trim())).collect();
+        let (report, mut proofs) = check_with_proofs(&history(&events), model, &Limits::default());
+        let wrong = report.violations.into_iter().map(|violation| violation.summary).next();
+        let core = match proofs.pop().map(|proof| proof.proof) {
+            Some(Proof::Core(core)) => core,
+            _ => vec![],
+        };
+        (report.verdict, wrong.unwrap_or_default(), core)
+    }
+
+    fn is_valid(model: Model, text: &str) {
+        assert_eq!(judged(model, text).0, Verdict::Valid, "{text}");
+    }
+
+    fn is_open(model: Model, text: &str) {
+        assert_eq!(judged(model, text).0, Verdict::Unknown, "{text}");
+    }
+
+    /// `wrong` stands in the summary, which names the kind and the culprit.
+    fn is_invalid(model: Model, text: &str, wrong: &[&str], core: &[u32]) {
+        let (verdict, summary, found) = judged(model, text);
+        assert_eq!(verdict, Verdict::Invalid, "{text}");
+        assert!(wrong.iter().all(|wrong| summary.contains(wrong)), "{summary}");
+        assert_eq!(found, core, "{text}");
+    }
+
+    /// Operations one after another: `process f argument result`, a result of `-` is as the argument, of `?` unknown, of `x` that it failed.
+    fn one_by_one(operations: &[&str]) -> String {
+        let event = |operation: &&str| {
+            let words: Vec<_> = operation.split(' ').collect();
+            let [process, f, argument, result] = words[..] else { panic!("{operation}") };
+            match result {
+                "?" => format!("{process} invoke {f} {argument}\n{process} info {f} {argument}\n"),
+                "x" => format!("{process} invoke {f} {argument}\n{process} fail {f} {argument}\n"),
+                "-" => format!("{process} invoke {f} {argument}\n{process} ok {f} {argument}\n"),
+                result => format!("{process} invoke {f} {argument}\n{process} ok {f} {result}\n"),
+            }
+        };
+        operations.iter().map(event).collect()
+    }
+
+    #[test]
+    fn a_queue_keeps_its_order_and_loses_nothing() {
+        let (a, b) = ("0 enqueue 1 -", "0 enqueue 2 -");
+        is_valid(
+            Model::Queue,
+            &one_by_one(&[
+                a,
+                b,
+                "0 dequeue null 1",
+                "0 peek null 2",
+                "0 dequeue null 2",
+                "0 dequeue null null",
+            ]),
+        );
+        let wrong = one_by_one(&[
+            "1 enqueue 7 -",
+            a,
+            b,
+            "0 dequeue null 7",
+            "3 dequeue null 2",
+            "4 dequeue null 1",
+        ]);
+        is_invalid(
+            Model::Queue,
+            &wrong,
+            &["out of order", "process 4 got ok for dequeue -> 1"],
+            &[1, 2, 4, 5],
+        );
+        let lost = one_by_one(&[a, b, "3 dequeue null 2"]);
+        is_invalid(
+            Model::Queue,
+            &lost,
+            &["lost value", "process 3 got ok for dequeue -> 2"],
+            &[0, 1, 2],
+        );
+        let twice = one_by_one(&[a, "1 dequeue null 1", "2 dequeue null 1"]);
+        is_invalid(Model::Queue, &twice, &["duplicate remove", "process 2"], &[0, 1, 2]);
+        is_invalid(
+            Model::Queue,
+            &one_by_one(&[a, "2 dequeue null 5"]),
+            &["out of thin air", "process 2"],
+            &[1],
+        );
+        let aborted = one_by_one(&["0 enqueue 5 x", "2 dequeue null 5"]);
+        is_invalid(Model::Queue, &aborted, &["aborted add", "process 2"], &[0, 1]);
+        let empty = one_by_one(&[a, "2 dequeue null null", "3 dequeue null 1"]);
+        is_invalid(
+            Model::Queue,
+            &empty,
+            &["certainly not empty", "process 2 got ok for dequeue -> empty"],
+            &[0, 1, 2],
+        );
+    }
+
+    #[test]
+    fn a_dequeue_of_unknown_outcome_may_have_taken_one_value_if_it_began_in_time() {
+        let (a, b, unknown, last) =
+            ("0 enqueue 1 -", "0 enqueue 2 -", "9 dequeue null ?", "0 dequeue null 2");
+        is_valid(Model::Queue, &one_by_one(&[a, b, unknown, last]));
+        let late = one_by_one(&[a, b, last, unknown]);
+        is_invalid(Model::Queue, &late, &["lost value"], &[0, 1, 2]);
+        let two = one_by_one(&["0 enqueue 0 -", a, b, unknown, last]);
+        is_invalid(Model::Queue, &two, &["lost value"], &[0, 1, 2, 3, 4]);
+        is_valid(Model::Queue, &one_by_one(&[a, unknown, "0 dequeue null null"]));
+        is_open(Model::Queue, &one_by_one(&[a, "0 enqueue 1 -"]));
+    }
+
+    #[test]
+    fn a_stack_returns_what_lies_above() {
+        let (a, b) = ("0 push 1 -", "0 push 2 -");
+        is_valid(
+            Model::Stack,
+            &one_by_one(&[
+                a,
+                b,
+                "0 peek null 2",
+                "0 pop null 2",
+                "0 pop null 1",
+                "0 pop null null",
+            ]),
+        );
+        let wrong = one_by_one(&[a, b, "3 pop null 1", "0 pop null 2"]);
+        is_invalid(Model::Stack, &wrong, &["out of order"], &[0, 1, 2, 3]);
+        is_invalid(
+            Model::Stack,
+            &one_by_one(&["3 pop null 1", a]),
+            &["from the future", "process 3"],
+            &[0, 1],
+        );
+        let empty = one_by_one(&[a, "3 pop null null"]);
+        is_invalid(Model::Stack, &empty, &["certainly not empty", "process 3"], &[0, 1]);
+        is_open(Model::Stack, &one_by_one(&[a, b, "9 pop null ?", "0 pop null 1"]));
+    }
+
+    #[test]
+    fn an_element_of_a_set_is_in_or_out() {
+        let (add, remove) = ("0 add 1 -", "0 remove 1 -");
+        is_valid(
+            Model::Set,
+            &one_by_one(&[
+                "0 contains 1 [1,false]",
+                add,
+                "0 contains 1 [1,true]",
+                remove,
+                "0 contains 1 [1,false]",
+            ]),
+        );
+        let lost = one_by_one(&[add, "1 add 2 -", "2 contains 1 [1,false]", remove]);
+        is_invalid(Model::Set, &lost, &["lost element", "process 2"], &[0, 2, 3]);
+        let toggled = one_by_one(&[
+            "0 add 1 [1,true]",
+            "0 remove 1 [1,true]",
+            "0 add 1 [1,true]",
+            "5 add 1 [1,true]",
+        ]);
+        is_invalid(Model::Set, &toggled, &["impossible change", "process 5"], &[2, 3]);
+        is_valid(
+            Model::Set,
+            &one_by_one(&[add, "0 read null [1]", "1 add 2 -", "0 read null [2,1]"]),
+        );
+        let lost = one_by_one(&[add, "1 add 2 -", "3 read null [2]"]);
+        is_invalid(Model::Set, &lost, &["stale read", "process 3"], &[0, 1, 2]);
+        is_open(Model::Set, &one_by_one(&[add, remove, "1 read null []"]));
+        let coupled = one_by_one(&[add, "1 add 2 -", "3 read null [2]", remove]);
+        is_invalid(Model::Set, &coupled, &["lost element", "process 3"], &[0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_mutex_has_one_holder() {
+        let (acquire, release) = ("0 acquire null -", "0 release null -");
+        is_valid(Model::Mutex, &one_by_one(&[acquire, release, "1 acquire null -"]));
+        let both = one_by_one(&[acquire, release, acquire, "1 acquire null -", release]);
+        is_invalid(
+            Model::Mutex,
+            &both,
+            &["impossible change", "process 1 got ok for acquire"],
+            &[2, 3],
+        );
+        is_valid(Model::Mutex, &one_by_one(&[acquire, "9 release null ?", "1 acquire null -"]));
+    }
+
+    #[test]
+    fn a_counter_never_goes_back() {
+        let add = "0 add 1 -";
+        is_valid(
+            Model::Counter,
+            &one_by_one(&[
+                "0 read null 0",
+                add,
+                add,
+                "0 read null 2",
+                "9 add 1 ?",
+                "1 read null 3",
+            ]),
+        );
+        is_invalid(
+            Model::Counter,
+            &one_by_one(&[add, add, "2 read null 1"]),
+            &["stale read", "process 2"],
+            &[0, 1, 2],
+        );
+        is_invalid(
+            Model::Counter,
+            &one_by_one(&[add, "2 read null 2"]),
+            &["out of thin air", "process 2"],
+            &[0, 1],
+        );
+        is_open(Model::Counter, &one_by_one(&[add, "0 add 2 -"]));
+    }
+
+    #[test]
+    fn a_list_only_grows() {
+        let (a, b) = ("0 append 1 -", "0 append 2 -");
+        is_valid(Model::List, &one_by_one(&[a, "0 read null [1]", b, "0 read null [1,2]"]));
+        let stale = one_by_one(&[a, b, "3 read null [1]"]);
+        is_invalid(Model::List, &stale, &["stale read", "process 3"], &[0, 1, 2]);
+        let order = one_by_one(&[a, b, "3 read null [2,1]"]);
+        is_invalid(Model::List, &order, &["incompatible order", "process 3"], &[0, 1, 2]);
+        let twice = one_by_one(&[a, "3 read null [1,1]"]);
+        is_invalid(Model::List, &twice, &["duplicate element", "process 3"], &[0, 1]);
+        is_open(Model::List, &one_by_one(&[a, a]));
+    }
+}

@@ -177,7 +177,7 @@ impl<'a> Collection<'a> {
                     }
                     let number = numbers.of(operation.value);
                     let taken = self.take_seen(kind, place, operation, number);
-                    wrong = wrong.or(taken.err().map(|first| (first, place)));
+                    wrong = wrong.or_else(|| taken.err().map(|first| (first, place)));
                 }
                 _ => {}
             }

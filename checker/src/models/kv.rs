@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use memchr::memmem::Finder;
+use memchr::memmem;
 
 use super::prefixes::{Prefix, Prefixes};
 use super::specification::{Recorded, Specification, Unreadable};
@@ -11,7 +11,12 @@ use crate::history::Values;
 /// See [`super::Model::Kv`].
 pub(crate) struct Kv {
     prefixes: Prefixes<u8>,
+    /// All that was read, one text after another.
+    read: Vec<u8>,
 }
+
+/// Stands between texts, for it occurs in none (RFC 3629).
+const SEPARATOR: u8 = 0xff;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Operation {
@@ -39,7 +44,8 @@ impl Specification for Kv {
             Operation::Get(text) => Some(text),
             Operation::Put(_) | Operation::Append(_) => None,
         }));
-        Self { prefixes }
+        let read = prefixes.all().collect::<Vec<_>>().join(&SEPARATOR);
+        Self { prefixes, read }
     }
 
     fn initial(&self) -> Prefix {
@@ -88,10 +94,7 @@ impl Specification for Kv {
     fn is_observable(&self, operation: &Operation) -> bool {
         match operation {
             Operation::Put(text) => self.prefixes.of(text) != Prefix::Unread,
-            Operation::Append(text) => {
-                let finder = Finder::new(text);
-                self.prefixes.all().any(|read| finder.find(read).is_some())
-            }
+            Operation::Append(text) => memmem::find(&self.read, text).is_some(),
             Operation::Get(_) => true,
         }
     }

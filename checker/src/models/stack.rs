@@ -87,10 +87,8 @@ impl Specification for Stack {
     }
 
     fn is_observable(&self, operation: &Operation) -> bool {
-        match operation {
-            Operation::Push(value) => self.seen.contains(value),
-            _ => true,
-        }
+        // What is done to an element of which nobody saw anything can be left out with it.
+        Self::group(operation).is_none_or(|value| self.seen.contains(&value))
     }
 
     fn group(operation: &Operation) -> Option<ValueId> {

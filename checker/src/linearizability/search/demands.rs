@@ -65,9 +65,12 @@ impl<S: Specification> Demands<S> {
             demands.push(Demand { kind, invoked, completed, operation: place });
         }
         let mut whole = Self::new(kinds.kinds, demands);
-        let tells = |kind: &S::Operation| whole.specification.is_observable(kind);
-        let observable: Vec<_> = whole.kinds.iter().map(tells).collect();
-        whole.demands.retain(|demand| demand.is_certain() || observable[demand.kind as usize]);
+        let mut observable: HashMap<Kind, bool, FxBuildHasher> = HashMap::default();
+        let Self { specification, demands, kinds } = &mut whole;
+        demands.retain(|demand| {
+            let of_kind = || specification.is_observable(&kinds[demand.kind as usize]);
+            demand.is_certain() || *observable.entry(demand.kind).or_insert_with(of_kind)
+        });
         Ok(whole)
     }
 

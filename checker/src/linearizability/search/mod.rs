@@ -35,8 +35,8 @@ use crate::models::specification::Specification;
 
 /// The budget is looked at once in so many steps.
 const STEPS_PER_CHECK: u64 = 1024;
-/// When states take so many bytes, those that no configuration is in are forgotten.
-const STATES_BYTES_MAX: u64 = 64 << 20;
+/// When states take so many bytes, those that no configuration is in are forgotten. Few enough to stay in the cache.
+const STATES_BYTES_MAX: u64 = 4 << 20;
 /// So many info operations of one kind can be counted.
 const CLASS_MAX: usize = u16::MAX as usize - 1;
 

@@ -178,3 +178,60 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
         _ => ExitCode::RunFailed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(words: &[&str]) -> ConvertArguments {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            arguments: ConvertArguments,
+        }
+        <Line as clap::Parser>::parse_from(std::iter::once(&"convert").chain(words)).arguments
+    }
+
+    #[test]
+    fn the_extension_tells_what_the_arguments_leave_out() {
+        let check = |words: &[&str], target, compression| {
+            assert_eq!(asked(&arguments(words)), Ok((target, compression)), "{words:?}");
+        };
+        let json = Target::History(Format::Json);
+        check(&["in", "-o", "out.jsonl.gz"], json, Compression::Gzip);
+        check(&["in", "-o", "out.edn.zst"], Target::History(Format::Edn), Compression::Zstd);
+        check(
+            &["in", "-o", "out.edn", "--to", "json", "--compress", "gzip"],
+            json,
+            Compression::Gzip,
+        );
+        check(&["in", "-o", "out.parquet"], Target::Parquet, Compression::None);
+        let check_wrong = |words: &[&str], reason: &str| {
+            let error = asked(&arguments(words)).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        };
+        check_wrong(&["in"], "say what to write");
+        check_wrong(&["in", "-o", "out.xyz"], "say what to write");
+        check_wrong(&["in", "-o", "out.parquet.gz"], "never packed");
+        check_wrong(&["in", "--to", "parquet"], "needs --output");
+    }
+
+    #[test]
+    fn an_error_leaves_what_was_there() {
+        let place = tempfile::tempdir().unwrap();
+        let file = |name: &str| place.path().join(name).to_string_lossy().into_owned();
+        let (input, output) = (file("in.edn"), file("out.log"));
+        std::fs::write(&input, "{:type :invoke :process 0 :f :read :key 1}\n").unwrap();
+        std::fs::write(&output, "as it was").unwrap();
+        assert_eq!(convert(&arguments(&[&input, "-o", &output])), ExitCode::Usage);
+        assert_eq!(std::fs::read_to_string(&output).unwrap(), "as it was");
+        assert_eq!(convert(&arguments(&[&input, "-o", &output, "--to", "json"])), ExitCode::Valid);
+        assert!(std::fs::read_to_string(&output).unwrap().starts_with("{\"index\":0,"));
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 2);
+        assert_eq!(convert(&arguments(&[&file("absent"), "--to", "json"])), ExitCode::Usage);
+        assert_eq!(
+            convert(&arguments(&[&input, "-o", &file("no/such/out.edn")])),
+            ExitCode::RunFailed
+        );
+    }
+}

@@ -21,8 +21,8 @@ use super::{Error, Malformed};
 /// other list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tuples {
-    /// They are keys with values if the history cannot be read otherwise: some value is tagged `#jepsen.independent/tuple`, or there is a `read`
-    /// that begins with `[key nil]` and every value of a client is a list of two with a text or a number in front.
+    /// Those that are tagged `#jepsen.independent/tuple` are keys with values. Where none is tagged all are, if the history cannot be read
+    /// otherwise: there is a `read` that begins with `[key nil]`, and every value of a client is a list of two with a text or a number in front.
     #[default]
     Detect,
     /// They are keys with values.
@@ -215,7 +215,8 @@ fn split_tuples(drafts: &mut [Draft], tuples: Tuples) {
     if tuples == Tuples::Values {
         return;
     }
-    let all = tuples == Tuples::Keys || are_tuples(drafts);
+    let some_are_tagged = drafts.iter().any(|draft| draft.is_tuple);
+    let all = tuples == Tuples::Keys || (!some_are_tagged && are_tuples(drafts));
     for draft in drafts.iter_mut().filter(|draft| draft.is_client()) {
         if draft.is_tuple || all {
             draft.split();

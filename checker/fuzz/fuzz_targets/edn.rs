@@ -1,0 +1,4 @@
+//! See `readers::edn`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| readers::edn(bytes));

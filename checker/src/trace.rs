@@ -56,9 +56,8 @@ pub enum Event {
         last_index: u64,
         /// Term of that entry.
         last_term: u64,
-        /// Chained hash of the whole log; absent when it is empty, or where the trace does not say.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        last_hash: Option<Hash>,
+        /// Chained hashes of the log up to each of its last entries, in their order; so many as the node shows.
+        last_hashes: Box<[Hash]>,
     },
     /// It follows: at start, on a higher term, or because it heard from a leader.
     BecameFollower {
@@ -119,8 +118,9 @@ impl Event {
     pub fn position(&self) -> Option<Position> {
         match self {
             Self::Appended { at } | Self::Committed { at } | Self::Applied { at, .. } => Some(*at),
-            Self::Restarted { last_index: index, last_term, last_hash: Some(hash), .. } => {
-                Some(Position { index: *index, entry_term: *last_term, hash: *hash })
+            Self::Restarted { last_index: index, last_term, last_hashes, .. } => {
+                let hash = *last_hashes.last()?;
+                Some(Position { index: *index, entry_term: *last_term, hash })
             }
             _ => None,
         }

@@ -52,7 +52,8 @@ struct Flat<'a> {
     candidate: Option<String>,
     last_index: Option<u64>,
     last_term: Option<u64>,
-    last_hash: Option<Hash>,
+    #[serde(default)]
+    last_hashes: Box<[Hash]>,
     index: Option<u64>,
     entry_term: Option<u64>,
     hash: Option<Hash>,
@@ -85,7 +86,7 @@ impl Flat<'_> {
             Kind::Restarted => Event::Restarted {
                 last_index: needed(self.last_index, "last_index")?,
                 last_term: needed(self.last_term, "last_term")?,
-                last_hash: self.last_hash,
+                last_hashes: self.last_hashes,
                 voters: self.voters,
                 vote: self.vote,
             },

@@ -11,7 +11,7 @@ use super::reads::PendingRead;
 use super::replication::Progress;
 use super::{LogIndex, NodeId, RequestId, Term};
 use crate::bug::Bug;
-use crate::trace::{Event, Position, Record};
+use crate::trace::{Event, Hash, Position, Record, TAIL_ENTRIES_MAX};
 
 /// What a node must know before it starts.
 #[derive(Clone, Debug)]
@@ -78,6 +78,8 @@ pub struct Raft {
     pub(super) elapsed_ticks: u32,
     /// A follower or candidate campaigns when `elapsed_ticks` reaches this.
     pub(super) election_timeout_ticks: u32,
+    /// In which term how far the trace knows of acknowledgements to which leader: it is told when they go further.
+    pub(super) acked: Option<(Term, NodeId, LogIndex)>,
     /// The effects of the step that is under way.
     pub(super) effects: Effects,
 }
@@ -99,18 +101,11 @@ impl Raft {
             commit: LogIndex(0),
             elapsed_ticks: 0,
             election_timeout_ticks: 0,
+            acked: None,
             effects: Effects::default(),
             config,
         };
-        raft.trace(if fresh {
-            Event::Started
-        } else {
-            Event::Restarted {
-                vote: hard_state.vote,
-                last_index: raft.log.last_index(),
-                last_term: raft.log.last_term(),
-            }
-        });
+        raft.trace(if fresh { Event::Started { voters: raft.voters() } } else { raft.restarted() });
         raft.trace(Event::BecameFollower { leader: None });
         raft.reset_election_timeout();
         if let Some(ticks) = raft.config.first_election_timeout_ticks {
@@ -161,6 +156,22 @@ impl Raft {
             Role::Follower { leader } => *leader,
             Role::Candidate { .. } => None,
             Role::Leader(_) => Some(self.config.id),
+        }
+    }
+
+    fn voters(&self) -> Vec<NodeId> {
+        let mut voters = self.config.peers.clone();
+        voters.insert(self.config.id);
+        voters.into_iter().collect()
+    }
+
+    fn restarted(&self) -> Event {
+        Event::Restarted {
+            voters: self.voters(),
+            vote: self.hard_state.vote,
+            last_index: self.log.last_index(),
+            last_term: self.log.last_term(),
+            last_hashes: self.log.last_hashes(TAIL_ENTRIES_MAX).iter().copied().map(Hash).collect(),
         }
     }
 
@@ -272,7 +283,7 @@ impl Raft {
 
     pub(super) fn position(&self, index: LogIndex) -> Position {
         let entry_term = self.log.term(index).expect("only entries of the log have a position");
-        Position { index, entry_term, hash: self.log.hash(index) }
+        Position { index, entry_term, hash: Hash(self.log.hash(index)) }
     }
 
     pub(super) fn trace(&mut self, event: Event) {

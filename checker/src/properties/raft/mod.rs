@@ -147,9 +147,11 @@ pub(crate) mod tests {
 
     fn event(name: &str, rest: &[&str]) -> Event {
         let word = |place: usize| rest.get(place).map(|word| (*word).to_string());
-        let hash = |place: usize| {
-            rest.get(place).map(|digits| Hash(u64::from_str_radix(digits, 16).unwrap()))
+        let hashes = |place: usize| -> Vec<Hash> {
+            let digits = rest.get(place).into_iter().flat_map(|hashes| hashes.split(','));
+            digits.map(|digits| Hash(u64::from_str_radix(digits, 16).unwrap())).collect()
         };
+        let hash = |place: usize| hashes(place).first().copied();
         let (index, entry_term) =
             rest.first().and_then(|at| at.split_once('@')).unwrap_or(("0", "0"));
         let (index, entry_term) = (index.parse().unwrap(), entry_term.parse().unwrap());
@@ -161,7 +163,7 @@ pub(crate) mod tests {
                 vote: word(2),
                 last_index: index,
                 last_term: entry_term,
-                last_hash: hash(1).filter(|_| index > 0),
+                last_hashes: hashes(1).into_iter().take(index as usize).collect(),
             },
             "follower" => Event::BecameFollower { leader: word(0) },
             "candidate" => Event::BecameCandidate,

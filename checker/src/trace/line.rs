@@ -158,7 +158,7 @@ mod tests {
                 let again = serde_json::to_string(&written).unwrap();
                 assert_eq!(Written::parse(again.as_bytes()), Ok(written));
             }
-            Err(reason) => assert!(wrong != "" && reason.contains(wrong), "{line}: {reason}"),
+            Err(reason) => assert!(!wrong.is_empty() && reason.contains(wrong), "{line}: {reason}"),
         }
     }
 

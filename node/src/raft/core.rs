@@ -218,9 +218,10 @@ impl Raft {
             Body::RequestVote { .. } => {
                 self.send(from, Body::RequestVoteReply { granted: false });
             }
-            Body::AppendEntries { prev_index, round, .. } => {
+            Body::AppendEntries { prev_index, .. } => {
                 let retry_from = self.log.last_index().next();
-                let (prev_index, round) = (*prev_index, *round);
+                // The sender may lead the current term by now. Its rounds began anew, and this is no answer to any of them.
+                let (prev_index, round) = (*prev_index, 0);
                 self.send(from, Body::AppendRejected { prev_index, retry_from, round });
             }
             Body::RequestVoteReply { .. }

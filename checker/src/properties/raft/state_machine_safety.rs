@@ -2,7 +2,7 @@
 //! the first after each start; and where nodes take a digest of their state, the same entries lead to the same state.
 
 use super::agreement::Agreement;
-use super::{Place, conclude, counted, places, violation};
+use super::{Place, conclude, counted, entries, places, violation};
 use crate::trace::{Event, Trace};
 use crate::verdict::{CheckReport, Violation};
 
@@ -26,12 +26,10 @@ pub fn check(traces: &[Trace]) -> CheckReport {
     }
     let compared = logs.compared();
     let good = match states.compared() {
-        0 => format!("{} applied alike", counted(compared, "index")),
-        states => format!(
-            "{} applied alike, {} equal",
-            counted(compared, "index"),
-            counted(states, "state")
-        ),
+        0 => format!("{} applied alike", entries(compared)),
+        states => {
+            format!("{} applied alike, {} equal", entries(compared), counted(states, "state"))
+        }
     };
     violations.extend(logs.contradictions().map(|(index, places)| {
         differ(index, places, "applied different entries or a different order of them")
@@ -81,9 +79,9 @@ mod tests {
     fn nodes_and_incarnations_apply_the_same() {
         let traces =
             "n1.1 1 apply 1@1 a\nn1.1 1 apply 2@1 b\nn1.2 2 apply 1@1 a\nn2.1 1 apply 1@1 a";
-        valid(check, traces, "1 index applied alike");
+        valid(check, traces, "1 entry applied alike");
         let digests = "n1.1 1 apply 1@1 a 77\nn2.1 1 apply 1@1 a 77";
-        valid(check, digests, "1 index applied alike, 1 state equal");
+        valid(check, digests, "1 entry applied alike, 1 state equal");
     }
 
     #[test]

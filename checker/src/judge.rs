@@ -11,8 +11,8 @@ use crate::linearizability;
 pub use crate::linearizability::Limits;
 use crate::models::{Family, Model};
 use crate::properties::{
-    election_safety, faults_effective, final_reads, nodes_alive, operations, recovery,
-    run_complete, split_votes,
+    faults_effective, final_reads, nodes_alive, operations, raft, recovery, run_complete,
+    split_votes,
 };
 use crate::trace::{self, Trace};
 use crate::verdict::{CheckReport, Judgement, Verdict};
@@ -88,8 +88,7 @@ pub fn judge_run(dir: &Path, limits: &Limits) -> Result<Judgement, Error> {
     for name in &plan.checks {
         checks.push(match name.as_str() {
             linearizability::NAME => linearizability::check(&history, model, limits),
-            election_safety::NAME => election_safety::check(&traces),
-            other => unknown_check(other),
+            other => raft::check(other, &traces).unwrap_or_else(|| unknown_check(other)),
         });
     }
     checks.push(nodes_alive::check(&history));

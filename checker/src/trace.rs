@@ -3,21 +3,29 @@
 //! Properties over traces need no order across nodes: each line carries the node's own sequence number and term. The
 //! node has its own definition of the same format; a test there holds the two together.
 
+mod line;
+
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+pub use self::line::Written;
 use crate::history::lines;
 
-/// One line of a trace file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Line {
-    /// The node that wrote the line.
+/// Everything that one incarnation of a node told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    /// The node.
     pub node: String,
-    /// How often the node had been started when it wrote it, from 1.
+    /// How often it had been started.
     pub incarnation: u64,
-    /// Position within the incarnation, from 0, without gaps.
-    pub seq: u64,
+    /// Its lines, in order and without gaps from the first. The last ones may be missing, where it was killed.
+    pub lines: Vec<Line>,
+}
+
+/// What one line of a trace tells. Whose it is stands in the [`Trace`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Line {
     /// Nanoseconds on the run's clock. For drawing only: no verdict reads it.
     pub time: u64,
     /// The node's current term when the event happened.
@@ -28,19 +36,28 @@ pub struct Line {
 }
 
 /// What a node did. Durable facts are written after they are durable and before anybody is told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The node started on an empty data directory.
-    Started,
+    Started {
+        /// The nodes whose votes and logs count, itself included where it is one of them; empty where the trace does not say.
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        voters: Box<[String]>,
+    },
     /// The node started on the state of an earlier incarnation.
     Restarted {
+        /// As in `Started`.
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        voters: Box<[String]>,
         /// The vote that it remembers for `term`.
         vote: Option<String>,
         /// Index of the last entry of its log, 0 when empty.
         last_index: u64,
         /// Term of that entry.
         last_term: u64,
+        /// Chained hashes of the log up to each of its last entries, in their order; so many as the node shows.
+        last_hashes: Box<[Hash]>,
     },
     /// It follows: at start, on a higher term, or because it heard from a leader.
     BecameFollower {
@@ -63,47 +80,78 @@ pub enum Event {
     },
     /// An entry was appended to its log.
     Appended {
-        /// Index of the entry.
-        index: u64,
-        /// Term of the entry.
-        entry_term: u64,
-        /// Chained hash of the log up to and with this entry.
-        hash: String,
+        /// The entry and the log before it.
+        #[serde(flatten)]
+        at: Position,
     },
     /// Entries that conflicted with the leader's log were removed.
     Truncated {
         /// The first index that is gone.
         from: u64,
     },
+    /// It tells the leader of `term` that its log matches the leader's further than it told before.
+    Acked {
+        /// The leader.
+        leader: String,
+        /// How far the logs match.
+        match_index: u64,
+    },
     /// The commit index advanced.
     Committed {
-        /// The new commit index.
-        index: u64,
-        /// Term of the entry at that index.
-        entry_term: u64,
-        /// Chained hash of the log up to and with that entry.
-        hash: String,
+        /// The last committed entry and the log before it.
+        #[serde(flatten)]
+        at: Position,
     },
     /// An entry was applied to the state machine.
     Applied {
-        /// Index of the entry.
-        index: u64,
-        /// Term of the entry.
-        entry_term: u64,
-        /// Chained hash of the log up to and with that entry.
-        hash: String,
+        /// The entry and the log before it.
+        #[serde(flatten)]
+        at: Position,
+        /// Digest of the state machine after it, where the node takes one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        state: Option<Hash>,
     },
 }
 
-/// Everything that one incarnation of a node told.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trace {
-    /// The node.
-    pub node: String,
-    /// How often it had been started.
-    pub incarnation: u64,
-    /// Its lines, in order.
-    pub lines: Vec<Line>,
+impl Event {
+    /// The place in the node's own log that the event names together with its hash.
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::Appended { at } | Self::Committed { at } | Self::Applied { at, .. } => Some(*at),
+            Self::Restarted { last_index: index, last_term, last_hashes, .. } => {
+                let hash = *last_hashes.last()?;
+                Some(Position { index: *index, entry_term: *last_term, hash })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// An entry of a log together with the log before it: equal positions mean equal logs up to there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Position {
+    /// Index of the entry, from 1.
+    pub index: u64,
+    /// Term of the leader that created it.
+    pub entry_term: u64,
+    /// Chained hash of the log up to and with it.
+    pub hash: Hash,
+}
+
+/// A hash of a log or a state, written as 16 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Hash(pub u64);
+
+impl std::fmt::Display for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Serialize for Hash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// Why files are not traces.
@@ -157,13 +205,13 @@ fn read(path: &Path) -> Result<Trace, Error> {
     let mut trace = Trace { node, incarnation, lines: Vec::new() };
     for (line, text, complete) in lines(&bytes) {
         let wrong = |reason| Error::Line { path: path.to_path_buf(), line, reason };
-        match serde_json::from_slice::<Line>(text) {
-            Ok(parsed) => {
-                fits(&trace, &parsed).map_err(wrong)?;
-                trace.lines.push(parsed);
+        match Written::parse(text) {
+            Ok(written) => {
+                fits(&trace, &written).map_err(wrong)?;
+                trace.lines.push(written.line);
             }
             Err(_) if !complete => {}
-            Err(error) => return Err(wrong(crate::history::reason(&error))),
+            Err(reason) => return Err(wrong(reason)),
         }
     }
     Ok(trace)
@@ -174,7 +222,7 @@ fn name(path: &Path) -> Option<(String, u64)> {
     Some((node.to_string(), incarnation.parse().ok()?))
 }
 
-fn fits(trace: &Trace, line: &Line) -> Result<(), String> {
+fn fits(trace: &Trace, line: &Written) -> Result<(), String> {
     if (&line.node, line.incarnation) != (&trace.node, trace.incarnation) {
         return Err(format!("written by {}.{}, not by this node", line.node, line.incarnation));
     }
@@ -193,14 +241,8 @@ mod tests {
     use super::*;
 
     fn line(node: &str, incarnation: u64, seq: u64) -> String {
-        let line = Line {
-            node: node.into(),
-            incarnation,
-            seq,
-            time: 0,
-            term: 1,
-            event: Event::BecameCandidate,
-        };
+        let what = Line { time: 0, term: 1, event: Event::BecameCandidate };
+        let line = Written { node: node.into(), incarnation, seq, line: what };
         serde_json::to_string(&line).unwrap() + "\n"
     }
 

@@ -38,15 +38,23 @@ pub struct Record {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// Start on an empty data directory.
-    Started,
+    Started {
+        /// The nodes whose votes and logs count.
+        voters: Vec<NodeId>,
+    },
     /// Start on the state of an earlier incarnation.
     Restarted {
+        /// The nodes whose votes and logs count.
+        voters: Vec<NodeId>,
         /// The vote remembered for the current term.
         vote: Option<NodeId>,
         /// Last index of the log, 0 when empty.
         last_index: LogIndex,
         /// Term of the last entry.
         last_term: Term,
+        /// Chained hashes of the log up to each of its last entries, at most [`TAIL_ENTRIES_MAX`], in their order. What the last incarnation
+        /// wrote to its disk just before it was killed, its trace may not know.
+        last_hashes: Vec<Hash>,
     },
     /// It follows.
     BecameFollower {
@@ -78,6 +86,13 @@ pub enum Event {
         /// The first index that is gone.
         from: LogIndex,
     },
+    /// It tells the leader that its log matches further than it told before.
+    Acked {
+        /// The leader.
+        leader: NodeId,
+        /// How far the logs match.
+        match_index: LogIndex,
+    },
     /// Its commit index advanced.
     Committed {
         /// The last committed entry and the log before it.
@@ -92,6 +107,9 @@ pub enum Event {
     },
 }
 
+/// A node that starts again shows so much of its log: as many entries as one batch of proposals may have added.
+pub const TAIL_ENTRIES_MAX: usize = 256;
+
 /// An entry together with a hash of the log up to it: equal positions mean equal prefixes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Position {
@@ -100,12 +118,17 @@ pub struct Position {
     /// Its term.
     pub entry_term: Term,
     /// Chained hash of the log up to and with it.
-    #[serde(serialize_with = "hexadecimal")]
-    pub hash: u64,
+    pub hash: Hash,
 }
 
-fn hexadecimal<S: serde::Serializer>(hash: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{hash:016x}"))
+/// A hash, written as 16 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hash(pub u64);
+
+impl Serialize for Hash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:016x}", self.0))
+    }
 }
 
 #[cfg(test)]
@@ -114,22 +137,33 @@ mod tests {
 
     /// One of each variant. A new variant without a line here does not compile.
     fn every_event() -> Vec<Event> {
-        let at = Position { index: LogIndex(4), entry_term: Term(2), hash: 0x9c1f_0a00 };
+        let hash = Hash(0x9c1f_0a00);
+        let at = Position { index: LogIndex(4), entry_term: Term(2), hash };
+        let voters = vec![NodeId(1), NodeId(2)];
+        let restarted = |vote, last_hashes| Event::Restarted {
+            voters: voters.clone(),
+            vote,
+            last_index: LogIndex(4),
+            last_term: Term(2),
+            last_hashes,
+        };
         let all = vec![
-            Event::Started,
-            Event::Restarted { vote: Some(NodeId(2)), last_index: LogIndex(4), last_term: Term(2) },
+            Event::Started { voters: voters.clone() },
+            restarted(Some(NodeId(2)), vec![hash, hash]),
+            restarted(None, vec![]),
             Event::BecameFollower { leader: None },
             Event::BecameCandidate,
             Event::BecameLeader { last_index: LogIndex(4), last_term: Term(2) },
             Event::VoteGranted { candidate: NodeId(3) },
             Event::Appended { at },
             Event::Truncated { from: LogIndex(3) },
+            Event::Acked { leader: NodeId(3), match_index: LogIndex(4) },
             Event::Committed { at },
             Event::Applied { at },
         ];
         for event in &all {
             match event {
-                Event::Started
+                Event::Started { .. }
                 | Event::Restarted { .. }
                 | Event::BecameFollower { .. }
                 | Event::BecameCandidate
@@ -137,6 +171,7 @@ mod tests {
                 | Event::VoteGranted { .. }
                 | Event::Appended { .. }
                 | Event::Truncated { .. }
+                | Event::Acked { .. }
                 | Event::Committed { .. }
                 | Event::Applied { .. } => {}
             }
@@ -154,11 +189,12 @@ mod tests {
                 time: 88,
                 record: Record { term: Term(9), event },
             };
-            let written = serde_json::to_value(&line).unwrap();
-            let read: checker::trace::Line = serde_json::from_value(written.clone()).unwrap();
-            assert_eq!((read.node.as_str(), read.incarnation, read.term), ("n2", 3, 9));
+            let text = serde_json::to_vec(&line).unwrap();
+            let read = checker::trace::Written::parse(&text).unwrap();
+            assert_eq!((read.node.as_str(), read.incarnation, read.line.term), ("n2", 3, 9));
             // Nothing is lost: the checker's own writing of the line is the same.
-            assert_eq!(serde_json::to_value(&read).unwrap(), written);
+            let again = serde_json::to_value(&read).unwrap();
+            assert_eq!(again, serde_json::to_value(&line).unwrap());
         }
     }
 }

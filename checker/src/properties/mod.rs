@@ -2,11 +2,11 @@
 //!
 //! Each judges recordings alone, needs no order across nodes, and is *unknown*, never valid, when it saw nothing to judge.
 
-pub mod election_safety;
 pub mod faults_effective;
 pub mod final_reads;
 pub mod nodes_alive;
 pub mod operations;
+pub mod raft;
 pub mod recovery;
 pub mod run_complete;
 pub mod split_votes;

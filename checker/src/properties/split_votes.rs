@@ -20,13 +20,14 @@ pub fn check(traces: &[Trace], expected: u64) -> CheckReport {
     report(NAME, verdict, detail)
 }
 
-fn ties(traces: &[Trace]) -> usize {
+fn ties<'a>(traces: &'a [Trace]) -> usize {
     let mut candidates: BTreeMap<u64, BTreeSet<&str>> = BTreeMap::new();
     let mut led = BTreeSet::new();
-    for line in traces.iter().flat_map(|trace| &trace.lines) {
+    let lines = |trace: &'a Trace| std::iter::repeat(trace).zip(&trace.lines);
+    for (trace, line) in traces.iter().flat_map(lines) {
         match line.event {
             Event::BecameCandidate => {
-                candidates.entry(line.term).or_default().insert(&line.node);
+                candidates.entry(line.term).or_default().insert(&trace.node);
             }
             Event::BecameLeader { .. } => {
                 led.insert(line.term);
@@ -39,7 +40,7 @@ fn ties(traces: &[Trace]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::election_safety::tests::traces;
+    use super::super::raft::tests::traces;
     use super::*;
 
     #[test]

@@ -35,8 +35,20 @@ pub(crate) struct Workload {
     pub(crate) expect: Expectations,
 }
 
+/// All but leader completeness, which has nothing to judge where the first leader stays.
 fn default_checks() -> Vec<Check> {
-    vec![Check::Linearizable, Check::ElectionSafety]
+    vec![
+        Check::Linearizable,
+        Check::ElectionSafety,
+        Check::VoteOnce,
+        Check::TermMonotone,
+        Check::LogMatching,
+        Check::LeaderAppendOnly,
+        Check::CommitQuorum,
+        Check::CommitStability,
+        Check::StateMachineSafety,
+        Check::IndexOrder,
+    ]
 }
 
 /// The system under test.
@@ -161,14 +173,42 @@ pub(crate) enum Check {
     Linearizable,
     /// At most one leader in a term.
     ElectionSafety,
+    /// A node votes once in a term, and remembers it.
+    VoteOnce,
+    /// A node's term never goes back.
+    TermMonotone,
+    /// Logs with an entry of the same index and term are the same up to there.
+    LogMatching,
+    /// A leader never removes or replaces entries.
+    LeaderAppendOnly,
+    /// A leader has everything that was committed in earlier terms.
+    LeaderCompleteness,
+    /// A leader commits what a majority has.
+    CommitQuorum,
+    /// What is committed stays.
+    CommitStability,
+    /// All nodes apply the same entries in the same order.
+    StateMachineSafety,
+    /// Applied, committed and last index stand in this order.
+    IndexOrder,
 }
 
 impl Check {
     /// Its name in reports.
     pub(crate) fn name(self) -> &'static str {
+        use checker::properties::raft;
         match self {
-            Self::Linearizable => "linearizable",
-            Self::ElectionSafety => "election-safety",
+            Self::Linearizable => checker::linearizability::NAME,
+            Self::ElectionSafety => raft::election_safety::NAME,
+            Self::VoteOnce => raft::vote_once::NAME,
+            Self::TermMonotone => raft::term_monotone::NAME,
+            Self::LogMatching => raft::log_matching::NAME,
+            Self::LeaderAppendOnly => raft::leader_append_only::NAME,
+            Self::LeaderCompleteness => raft::leader_completeness::NAME,
+            Self::CommitQuorum => raft::commit_quorum::NAME,
+            Self::CommitStability => raft::commit_stability::NAME,
+            Self::StateMachineSafety => raft::state_machine_safety::NAME,
+            Self::IndexOrder => raft::index_order::NAME,
         }
     }
 }
@@ -186,4 +226,19 @@ pub(crate) struct Expectations {
     /// How many terms must have had several candidates and no leader.
     #[serde(default)]
     pub(crate) split_votes: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_raft_property_can_be_named_and_is_judged_unless_a_workload_says_otherwise() {
+        for (name, _) in checker::properties::raft::PROPERTIES {
+            let check: Check = serde_yaml::from_str(name).unwrap();
+            assert_eq!(check.name(), name);
+            let conditional = check == Check::LeaderCompleteness;
+            assert_eq!(default_checks().contains(&check), !conditional, "{name}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use super::reads::PendingRead;
 use super::replication::Progress;
 use super::{LogIndex, NodeId, RequestId, Term};
 use crate::bug::Bug;
-use crate::trace::{Event, Position, Record};
+use crate::trace::{Event, Hash, Position, Record, TAIL_ENTRIES_MAX};
 
 /// What a node must know before it starts.
 #[derive(Clone, Debug)]
@@ -78,6 +78,8 @@ pub struct Raft {
     pub(super) elapsed_ticks: u32,
     /// A follower or candidate campaigns when `elapsed_ticks` reaches this.
     pub(super) election_timeout_ticks: u32,
+    /// In which term how far the trace knows of acknowledgements to which leader: it is told when they go further.
+    pub(super) acked: Option<(Term, NodeId, LogIndex)>,
     /// The effects of the step that is under way.
     pub(super) effects: Effects,
 }
@@ -99,18 +101,11 @@ impl Raft {
             commit: LogIndex(0),
             elapsed_ticks: 0,
             election_timeout_ticks: 0,
+            acked: None,
             effects: Effects::default(),
             config,
         };
-        raft.trace(if fresh {
-            Event::Started
-        } else {
-            Event::Restarted {
-                vote: hard_state.vote,
-                last_index: raft.log.last_index(),
-                last_term: raft.log.last_term(),
-            }
-        });
+        raft.trace(if fresh { Event::Started { voters: raft.voters() } } else { raft.restarted() });
         raft.trace(Event::BecameFollower { leader: None });
         raft.reset_election_timeout();
         if let Some(ticks) = raft.config.first_election_timeout_ticks {
@@ -164,6 +159,22 @@ impl Raft {
         }
     }
 
+    fn voters(&self) -> Vec<NodeId> {
+        let mut voters = self.config.peers.clone();
+        voters.insert(self.config.id);
+        voters.into_iter().collect()
+    }
+
+    fn restarted(&self) -> Event {
+        Event::Restarted {
+            voters: self.voters(),
+            vote: self.hard_state.vote,
+            last_index: self.log.last_index(),
+            last_term: self.log.last_term(),
+            last_hashes: self.log.last_hashes(TAIL_ENTRIES_MAX).iter().copied().map(Hash).collect(),
+        }
+    }
+
     fn tick(&mut self) {
         self.elapsed_ticks += 1;
         match self.role {
@@ -207,9 +218,10 @@ impl Raft {
             Body::RequestVote { .. } => {
                 self.send(from, Body::RequestVoteReply { granted: false });
             }
-            Body::AppendEntries { prev_index, round, .. } => {
+            Body::AppendEntries { prev_index, .. } => {
                 let retry_from = self.log.last_index().next();
-                let (prev_index, round) = (*prev_index, *round);
+                // The sender may lead the current term by now. Its rounds began anew, and this is no answer to any of them.
+                let (prev_index, round) = (*prev_index, 0);
                 self.send(from, Body::AppendRejected { prev_index, retry_from, round });
             }
             Body::RequestVoteReply { .. }
@@ -272,7 +284,7 @@ impl Raft {
 
     pub(super) fn position(&self, index: LogIndex) -> Position {
         let entry_term = self.log.term(index).expect("only entries of the log have a position");
-        Position { index, entry_term, hash: self.log.hash(index) }
+        Position { index, entry_term, hash: Hash(self.log.hash(index)) }
     }
 
     pub(super) fn trace(&mut self, event: Event) {

@@ -414,8 +414,8 @@ fn event_words(event: &Event) -> String {
     let who =
         |id: &Option<NodeId>| id.map_or_else(|| "nobody".to_string(), |id| name(id).to_string());
     match event {
-        Event::Started => "starts".into(),
-        Event::Restarted { vote, last_index, last_term } => {
+        Event::Started { .. } => "starts".into(),
+        Event::Restarted { vote, last_index, last_term, .. } => {
             format!("restarts: vote {}, log ends at {last_index}@{last_term}", who(vote))
         }
         Event::BecameFollower { leader } => format!("follows {}", who(leader)),
@@ -424,6 +424,9 @@ fn event_words(event: &Event) -> String {
         Event::VoteGranted { candidate } => format!("votes for {}", name(*candidate)),
         Event::Appended { at } => format!("appends {}@{}", at.index, at.entry_term),
         Event::Truncated { from } => format!("removes its log from {from} on"),
+        Event::Acked { leader, match_index } => {
+            format!("acknowledges {match_index} to {}", name(*leader))
+        }
         Event::Committed { at } => format!("has committed up to {}", at.index),
         Event::Applied { at } => format!("applies {}", at.index),
     }

@@ -85,6 +85,11 @@ impl Log {
         self.hashes[slot(index)]
     }
 
+    /// Chained hashes up to each of the last entries, at most `count` of them.
+    pub(super) fn last_hashes(&self, count: usize) -> &[u64] {
+        &self.hashes[self.hashes.len().saturating_sub(count)..]
+    }
+
     /// Up to `count` entries from `from` on.
     pub(super) fn slice(&self, from: LogIndex, count: usize) -> &[Entry] {
         let start = slot(from).min(self.entries.len());
@@ -138,6 +143,8 @@ mod tests {
     fn hashes_tell_prefixes_apart_and_forget_what_was_cut() {
         let mut log = Log::restore(vec![entry(1, 1), entry(2, 1), entry(3, 2)]);
         let other = Log::restore(vec![entry(1, 1), entry(2, 2), entry(3, 2)]);
+        assert_eq!(log.last_hashes(2), [log.hash(LogIndex(2)), log.hash(LogIndex(3))]);
+        assert_eq!(log.last_hashes(9).len(), 3);
         assert_eq!(log.hash(LogIndex(1)), other.hash(LogIndex(1)));
         assert_ne!(log.hash(LogIndex(2)), other.hash(LogIndex(2)));
         assert_ne!(

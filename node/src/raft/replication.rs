@@ -119,7 +119,20 @@ impl Raft {
         }
         // Only what this message proved to match may be committed: what follows it may still conflict.
         self.commit_to(leader_commit.min(match_index));
+        self.trace_ack(leader, match_index);
         self.send(leader, Body::AppendAccepted { match_index, round });
+    }
+
+    /// The trace says of each acknowledgement that goes further than the ones before it: commits rest on them.
+    fn trace_ack(&mut self, leader: NodeId, match_index: LogIndex) {
+        let known = match self.acked {
+            Some((term, to, known)) if (term, to) == (self.term(), leader) => known,
+            _ => LogIndex(0),
+        };
+        if match_index > known {
+            self.acked = Some((self.term(), leader, match_index));
+            self.trace(Event::Acked { leader, match_index });
+        }
     }
 
     /// Appends what is not there yet; on a real conflict, cuts first. A delayed message whose entries are all there

@@ -10,8 +10,8 @@ use checker::history::{Event as HistoryEvent, EventType, History, Process};
 use checker::judge::Limits;
 use checker::linearizability;
 use checker::models::Model;
-use checker::properties::election_safety;
-use checker::trace::{Line as TraceLine, Trace};
+use checker::properties::raft;
+use checker::trace::{Trace, Written};
 use checker::verdict::{CheckReport, Verdict};
 use serde_json::{Value, json};
 
@@ -51,15 +51,17 @@ struct Tally {
 struct Run {
     tally: Tally,
     linearizable: CheckReport,
-    election_safety: CheckReport,
+    /// Every Raft property, judged on the traces.
+    raft: Vec<CheckReport>,
     /// The history as it would be on disk.
     history: String,
 }
 
 impl Run {
-    fn is_valid(&self) -> bool {
-        self.linearizable.verdict == Verdict::Valid
-            && self.election_safety.verdict == Verdict::Valid
+    /// What is not valid.
+    fn not_valid(&self) -> Vec<&CheckReport> {
+        let all = self.raft.iter().chain([&self.linearizable]);
+        all.filter(|report| report.verdict != Verdict::Valid).collect()
     }
 }
 
@@ -222,19 +224,23 @@ impl Sim {
         let voted = effects.trace.iter().any(|r| matches!(r.event, Event::VoteGranted { .. }));
         let one_in = if voted { 10 } else { 4_000 };
         let crashes = self.faulty && self.random.between(0, one_in) == 0;
-        let crash_after = if crashes { self.random.between(0, 3) } else { NEVER };
+        let crash_after = if crashes { self.random.between(0, 4) } else { NEVER };
         if crash_after == 0 {
             self.crash(id);
             return;
         }
         self.nodes.get_mut(&id).expect("nodes are numbered").disk.persist(&effects);
-        self.record_trace(id, &effects.trace);
         if crash_after == 1 {
             self.crash(id);
             return;
         }
-        self.carry_out(id, effects);
+        self.record_trace(id, &effects.trace);
         if crash_after == 2 {
+            self.crash(id);
+            return;
+        }
+        self.carry_out(id, effects);
+        if crash_after == 3 {
             self.crash(id);
         }
     }
@@ -308,14 +314,12 @@ impl Sim {
         let trace = self.traces.iter_mut().rfind(|trace| trace.node == id.to_string());
         let trace = trace.expect("every start begins a trace");
         for record in records {
+            self.tally.leaders += u64::from(matches!(record.event, Event::BecameLeader { .. }));
             let (seq, record) = (trace.lines.len() as u64, record.clone());
             let line = Line { node: id, incarnation, seq, time: self.now, record };
-            let line = serde_json::to_value(&line).expect("a trace line always serialises");
-            let line: TraceLine =
-                serde_json::from_value(line).expect("the checker reads what a node writes");
-            self.tally.leaders +=
-                u64::from(matches!(line.event, checker::trace::Event::BecameLeader { .. }));
-            trace.lines.push(line);
+            let text = serde_json::to_vec(&line).expect("a trace line always serialises");
+            let written = Written::parse(&text).expect("the checker reads what a node writes");
+            trace.lines.push(written.line);
         }
     }
 
@@ -561,7 +565,7 @@ fn run(seed: u64, bug: Option<Bug>) -> Run {
     Run {
         tally: sim.tally,
         linearizable: linearizability::check(&history, Model::CasRegister, &Limits::default()),
-        election_safety: election_safety::check(&sim.traces),
+        raft: raft::PROPERTIES.iter().map(|(_, check)| check(&sim.traces)).collect(),
         history: lines.join("\n"),
     }
 }
@@ -585,12 +589,7 @@ fn sim_sound_clusters_keep_their_promises_and_recover() {
         let Ok(run) = std::panic::catch_unwind(|| run(seed, None)) else {
             panic!("seed {seed} broke an assertion; again: {again}");
         };
-        assert!(
-            run.is_valid(),
-            "again: {again}\n{:#?}\n{:#?}",
-            run.linearizable,
-            run.election_safety
-        );
+        assert!(run.not_valid().is_empty(), "again: {again}\n{:#?}", run.not_valid());
         let Tally { ok, info, leaders, crashes, lost, repeated } = run.tally;
         // A run in which almost nothing succeeded, or nothing went wrong, would prove nothing.
         assert!(ok > 30 && leaders > 1 && lost > 50, "seed {seed} proved nothing: {:?}", run.tally);
@@ -616,20 +615,28 @@ fn sim_the_same_seed_gives_the_same_bytes() {
     assert_ne!(run(3, None).history, run(4, None).history);
 }
 
-/// Some seed convicts the bug, and by this check.
-fn convict(bug: Bug, by: fn(&Run) -> bool) {
-    let convicted = (0..200).filter(|seed| by(&run(*seed, Some(bug)))).count();
-    println!("{bug}: convicted by {convicted} of 200 seeds");
-    assert!(convicted > 0, "no seed convicts {bug}");
+/// Some seed convicts the bug, and by each of these checks.
+fn convict(bug: Bug, by: &[&str]) {
+    let mut convictions: BTreeMap<String, u32> = BTreeMap::new();
+    for seed in 0..200 {
+        let run = run(seed, Some(bug));
+        let invalid =
+            run.not_valid().into_iter().filter(|report| report.verdict == Verdict::Invalid);
+        for report in invalid {
+            *convictions.entry(report.name.clone()).or_default() += 1;
+        }
+    }
+    println!("{bug}: convicted in 200 seeds by {convictions:?}");
+    for check in by {
+        assert!(convictions.contains_key(*check), "no seed convicts {bug} by {check}");
+    }
 }
 
 #[test]
 fn sim_planted_bugs_are_convicted() {
-    let two_leaders = |run: &Run| run.election_safety.verdict == Verdict::Invalid;
-    let not_linearizable = |run: &Run| run.linearizable.verdict == Verdict::Invalid;
-    convict(Bug::DoubleVote, two_leaders);
-    convict(Bug::VoteNotPersisted, two_leaders);
-    convict(Bug::MinorityQuorum, not_linearizable);
-    convict(Bug::LocalLeaderRead, not_linearizable);
-    convict(Bug::AckBeforeCommit, not_linearizable);
+    convict(Bug::DoubleVote, &["vote-once", "election-safety"]);
+    convict(Bug::VoteNotPersisted, &["vote-once", "election-safety"]);
+    convict(Bug::MinorityQuorum, &["commit-quorum", "linearizable"]);
+    convict(Bug::LocalLeaderRead, &["linearizable"]);
+    convict(Bug::AckBeforeCommit, &["linearizable"]);
 }

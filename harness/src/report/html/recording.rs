@@ -106,7 +106,7 @@ fn segments(trace: &Trace, deaths: &[(String, u64)], end: u64) -> Vec<Segment> {
     let mut segments: Vec<Segment> = Vec::new();
     for line in &trace.lines {
         let role = match line.event {
-            Event::Started | Event::Restarted { .. } | Event::BecameFollower { .. } => {
+            Event::Started { .. } | Event::Restarted { .. } | Event::BecameFollower { .. } => {
                 Role::Follower
             }
             Event::BecameCandidate => Role::Candidate,

@@ -1,0 +1,222 @@
+//! Commit quorum: a leader commits an entry of its own term once a majority of the voters have it (Raft, 5.3 and 5.4.2).
+//!
+//! A follower tells its trace of an acknowledgement before it sends it. So whatever the leader counted is in the traces of the others, also
+//! of those that were killed since; in which order they spoke need not be known.
+
+use std::collections::HashMap;
+
+use super::{Place, conclude, counted, places, violation};
+use crate::trace::{Event, Position, Trace};
+use crate::verdict::{CheckReport, Violation};
+
+/// Name of the check.
+pub const NAME: &str = "commit-quorum";
+
+/// Judges the traces of a run.
+pub fn check(traces: &[Trace]) -> CheckReport {
+    let acks = Acks::collect(traces);
+    let (mut judged, mut voters_unknown, mut violations) = (0, false, Vec::new());
+    for trace in traces {
+        let mut leadership: Option<Leadership<'_>> = None;
+        for place in places(trace) {
+            match &place.line().event {
+                Event::BecameLeader { .. } => leadership = Some(Leadership::new(place, &acks)),
+                Event::BecameFollower { .. } | Event::BecameCandidate => leadership = None,
+                Event::Committed { at } => {
+                    let Some(leader) = &mut leadership else { continue };
+                    judged += 1;
+                    voters_unknown |= leader.voters.is_empty();
+                    violations.extend(leader.judge(*at, place));
+                }
+                _ => {}
+            }
+        }
+    }
+    // An entry of another term is a violation all the same.
+    let judged = if voters_unknown { 0 } else { judged };
+    let nothing = match voters_unknown {
+        true => "the traces do not say who votes",
+        false => "no leader ever committed anything",
+    };
+    let good = format!("{} by leaders, each with a majority", counted(judged, "commit"));
+    conclude(NAME, judged, nothing, good, violations)
+}
+
+/// How far each follower told each leader of each term that their logs match, and where it did.
+struct Acks<'a>(HashMap<(u64, &'a str, &'a str), (u64, Place<'a>)>);
+
+impl<'a> Acks<'a> {
+    fn collect(traces: &'a [Trace]) -> Self {
+        let mut furthest: HashMap<_, (u64, Place<'a>)> = HashMap::new();
+        for place in traces.iter().flat_map(places) {
+            let Event::Acked { leader, match_index } = &place.line().event else { continue };
+            let key = (place.line().term, leader.as_str(), place.trace.node.as_str());
+            let ack = furthest.entry(key).or_insert((*match_index, place));
+            if ack.0 < *match_index {
+                *ack = (*match_index, place);
+            }
+        }
+        Self(furthest)
+    }
+
+    fn of(&self, term: u64, leader: &'a str, follower: &'a str) -> Option<(u64, Place<'a>)> {
+        self.0.get(&(term, leader, follower)).copied()
+    }
+}
+
+/// A leader, and what its followers told it.
+struct Leadership<'a> {
+    elected: Place<'a>,
+    voters: &'a [String],
+    acks: Vec<(&'a str, Option<(u64, Place<'a>)>)>,
+    /// A majority of the voters have acknowledged this much.
+    majority_has: u64,
+    /// Whether a violation was told: the later ones follow from it.
+    broken: bool,
+}
+
+impl<'a> Leadership<'a> {
+    fn new(elected: Place<'a>, acks: &Acks<'a>) -> Self {
+        let (leader, term) = (elected.trace.node.as_str(), elected.line().term);
+        let voters = voters(elected.trace);
+        let others = voters.iter().map(String::as_str).filter(|voter| *voter != leader);
+        let acks: Vec<_> = others.map(|voter| (voter, acks.of(term, leader, voter))).collect();
+        let mut matched: Vec<_> =
+            acks.iter().map(|(_, ack)| ack.map_or(0, |(index, _)| index)).collect();
+        // Its own log it need not acknowledge.
+        matched.extend(voters.iter().any(|voter| voter == leader).then_some(u64::MAX));
+        matched.sort_unstable_by(|a, b| b.cmp(a));
+        let majority_has = matched.get(voters.len() / 2).copied().unwrap_or_default();
+        Self { elected, voters, acks, majority_has, broken: false }
+    }
+
+    fn judge(&mut self, at: Position, place: Place<'a>) -> Option<Violation> {
+        let term = self.elected.line().term;
+        if self.broken {
+            return None;
+        }
+        let found = if at.entry_term != term {
+            Some(self.of_earlier_term(at, place))
+        } else if at.index > self.majority_has && !self.voters.is_empty() {
+            Some(self.without_majority(at.index, place))
+        } else {
+            None
+        };
+        self.broken = found.is_some();
+        found
+    }
+
+    fn of_earlier_term(&self, at: Position, place: Place<'a>) -> Violation {
+        let (node, term) = (&place.trace.node, self.elected.line().term);
+        let Position { index, entry_term, .. } = at;
+        violation(
+            format!("{node}, leader of term {term}, committed up to index {index} of term {entry_term}"),
+            place.line().time,
+            vec![
+                self.elected.cite(format_args!("became leader of term {term}")),
+                place.cite(format_args!("committed up to index {index} of term {entry_term}")),
+                "What a majority has of an earlier term may still be replaced; only an entry of its own term makes it safe (5.4.2).".into(),
+            ],
+        )
+    }
+
+    fn without_majority(&self, index: u64, place: Place<'a>) -> Violation {
+        let (node, term) = (&place.trace.node, self.elected.line().term);
+        let have = self.acks.iter().filter(|(_, ack)| ack.is_some_and(|(upto, _)| upto >= index));
+        let itself = usize::from(self.voters.len() > self.acks.len());
+        let have = have.count() + itself;
+        let told = self.acks.iter().map(|(voter, ack)| match ack {
+            Some((upto, told)) => told.cite(format_args!(
+                "told {node} in term {term} that it has the log up to index {upto}"
+            )),
+            None => format!("{voter} acknowledged nothing to {node} in term {term}."),
+        });
+        let committed = place.cite(format_args!("committed up to index {index} in term {term}"));
+        violation(
+            format!(
+                "{node} committed index {index} in term {term}, which only {have} of {} voters have",
+                self.voters.len()
+            ),
+            place.line().time,
+            std::iter::once(committed).chain(told).collect(),
+        )
+    }
+}
+
+/// Whose votes and logs count for a node; nothing where its trace does not say.
+fn voters(trace: &Trace) -> &[String] {
+    match trace.lines.first().map(|line| &line.event) {
+        Some(Event::Started { voters } | Event::Restarted { voters, .. }) => voters,
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{refuted, unknown, valid};
+    use super::*;
+
+    const LEADER: &str = "n1.1 0 start n1 n2 n3 n4 n5\nn1.1 2 leader 0@0\nn1.1 2 append 1@2 a\nn1.1 2 append 2@2 b\n";
+
+    #[test]
+    fn a_majority_of_the_voters_is_enough() {
+        let traces = LEADER.to_string()
+            + "n1.1 2 commit 2@2 b\nn2.1 2 ack n1 1\nn2.1 2 ack n1 2\nn3.1 2 ack n1 2\nn3.2 3 ack n4 9";
+        valid(check, &traces, "1 commit by leaders, each with a majority");
+        let alone = "n1.1 0 start n1\nn1.1 1 leader 0@0\nn1.1 1 commit 1@1 a";
+        valid(check, alone, "1 commit by leaders, each with a majority");
+    }
+
+    #[test]
+    fn a_commit_without_a_majority_is_named() {
+        // n3 acknowledges too little, n4 to another leader, n5 in another term, and n6 is no voter.
+        let acks =
+            "n2.1 2 ack n1 2\nn3.1 2 ack n1 1\nn4.1 2 ack n5 2\nn5.1 3 ack n1 2\nn6.1 2 ack n1 2";
+        refuted(
+            check,
+            &(LEADER.to_string() + "n1.1 2 commit 2@2 b\n" + acks),
+            "n1 committed index 2 in term 2, which only 2 of 5 voters have",
+            &[
+                "n1.1 committed up to index 2 in term 2: line 5",
+                "n2.1 told n1 in term 2 that it has the log up to index 2: line 1",
+                "n3.1 told n1 in term 2 that it has the log up to index 1: line 1",
+                "n4 acknowledged nothing to n1 in term 2",
+            ],
+        );
+    }
+
+    #[test]
+    fn half_of_an_even_number_is_no_majority() {
+        let four =
+            "n1.1 0 start n1 n2 n3 n4\nn1.1 2 leader 0@0\nn1.1 2 commit 1@2 a\nn2.1 2 ack n1 1\n";
+        let summary = "n1 committed index 1 in term 2, which only 2 of 4 voters have";
+        refuted(check, four, summary, &[]);
+        valid(
+            check,
+            &(four.to_string() + "n3.1 2 ack n1 1"),
+            "1 commit by leaders, each with a majority",
+        );
+    }
+
+    #[test]
+    fn an_entry_of_an_earlier_term_is_not_committed_by_counting() {
+        let acks = "n2.1 3 ack n1 1\nn3.1 3 ack n1 1";
+        refuted(
+            check,
+            &("n1.1 0 start n1 n2 n3\nn1.1 3 leader 1@2\nn1.1 3 commit 1@2 a\n".to_string() + acks),
+            "n1, leader of term 3, committed up to index 1 of term 2",
+            &["n1.1 became leader of term 3: line 2", "committed up to index 1 of term 2: line 3"],
+        );
+    }
+
+    #[test]
+    fn without_a_leaders_commit_or_without_voters_nothing_is_proved() {
+        unknown(check, "n1.1 0 start n1 n2 n3\nn1.1 2 commit 2@2 b");
+        unknown(
+            check,
+            "n1.1 0 start n1 n2\nn1.1 2 leader 0@0\nn1.1 3 follower\nn1.1 3 commit 1@2 a",
+        );
+        unknown(check, "n1.1 0 start\nn1.1 2 leader 0@0\nn1.1 2 commit 1@2 a");
+        unknown(check, "n1.1 2 leader 0@0\nn1.1 2 commit 1@2 a");
+    }
+}

@@ -11,7 +11,7 @@ use crate::linearizability;
 pub use crate::linearizability::Limits;
 use crate::models::{Family, Model};
 use crate::properties::{
-    election_safety, faults_effective, final_reads, nodes_alive, operations, recovery,
+    self, election_safety, faults_effective, final_reads, nodes_alive, operations, recovery,
     run_complete, split_votes,
 };
 use crate::trace::{self, Trace};
@@ -31,6 +31,9 @@ pub struct JudgePlan {
     /// What must have happened.
     #[serde(default)]
     pub expect: Expectations,
+    /// What the checks of histories expect beyond their defaults.
+    #[serde(default, skip_serializing_if = "properties::Options::is_default")]
+    pub options: properties::Options,
 }
 
 /// What must have happened for a run to prove anything.
@@ -89,7 +92,12 @@ pub fn judge_run(dir: &Path, limits: &Limits) -> Result<Judgement, Error> {
         checks.push(match name.as_str() {
             linearizability::NAME => linearizability::check(&history, model, limits),
             election_safety::NAME => election_safety::check(&traces),
-            other => unknown_check(other),
+            other => match other.parse::<Model>() {
+                Ok(property) if property.family() == Family::Property => {
+                    properties::check(&history, property, &plan.options)
+                }
+                _ => unknown_check(other),
+            },
         });
     }
     checks.push(nodes_alive::check(&history));
@@ -117,7 +125,8 @@ pub fn judge_history(
     must_fit(&history, model, path)?;
     let promise = match model.family() {
         Family::Object => linearizability::check(&history, model, limits),
-        Family::Transactions | Family::Property => unknown_check(model.name()),
+        Family::Property => properties::check(&history, model, &properties::Options::default()),
+        Family::Transactions => unknown_check(model.name()),
     };
     let checks = vec![promise, operations::check(&history, &BTreeMap::new())];
     Ok((model, judgement(&history, checks)))
@@ -136,7 +145,13 @@ fn judgement(history: &History, checks: Vec<CheckReport>) -> Judgement {
 /// A check of another version. What is not judged is not passed.
 fn unknown_check(name: &str) -> CheckReport {
     let detail = "this version of faultline does not know this check".into();
-    CheckReport { name: name.into(), verdict: Verdict::Unknown, detail, violations: vec![] }
+    CheckReport {
+        name: name.into(),
+        verdict: Verdict::Unknown,
+        detail,
+        violations: vec![],
+        figures: BTreeMap::new(),
+    }
 }
 
 fn read_plan(path: &Path) -> Result<JudgePlan, Error> {
@@ -179,7 +194,7 @@ fn must_fit(history: &History, model: Model, path: &Path) -> Result<(), Error> {
 }
 
 fn no_such_operation(model: Model, f: &str) -> String {
-    let known: Vec<_> = Model::all().filter(|model| model.has(f)).map(Model::name).collect();
+    let known: Vec<_> = Model::all().filter(|model| model.names(f)).map(Model::name).collect();
     let hint = match known.as_slice() {
         [] => "no model of this version has it".to_string(),
         known => format!("try --model {}", known.join(" or ")),

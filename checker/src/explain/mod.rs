@@ -3,17 +3,18 @@
 mod register;
 
 pub(crate) use register::register;
+use serde_json::Value;
 
 use crate::history::{Outcome, View};
 use crate::verdict::OperationReport;
 
 /// A time in seconds, to the millisecond.
-fn seconds(nanoseconds: u64) -> String {
+pub(crate) fn seconds(nanoseconds: u64) -> String {
     format!("{:.3} s", nanoseconds as f64 / 1e9)
 }
 
 /// An operation as it is shown.
-fn operation_report(operation: View<'_>) -> OperationReport {
+pub(crate) fn operation_report(operation: View<'_>) -> OperationReport {
     OperationReport {
         process: operation.process(),
         node: operation.node().map(str::to_string),
@@ -25,18 +26,32 @@ fn operation_report(operation: View<'_>) -> OperationReport {
 }
 
 /// `read -> 7`, `write 7`, `cas 3 -> 7`.
-fn words(operation: View<'_>) -> String {
-    let value = operation.value();
+pub(crate) fn words(operation: View<'_>) -> String {
+    let value = brief(&operation.value());
     match (operation.f(), operation.outcome()) {
-        ("read", Outcome::Ok) => format!("read -> {value}"),
-        ("read", _) => "read".into(),
-        ("cas", _) => format!("cas {} -> {}", value[0], value[1]),
+        (f @ ("read" | "dequeue" | "drain" | "generate"), Outcome::Ok) => format!("{f} -> {value}"),
+        (f @ ("read" | "dequeue" | "drain" | "generate"), _) => f.into(),
+        ("cas", _) => format!("cas {} -> {}", operation.value()[0], operation.value()[1]),
         (f, _) => format!("{f} {value}"),
     }
 }
 
+/// Lists longer than this are shown by their ends.
+const ELEMENTS_MAX: usize = 12;
+
+/// A value on one line: the middle of a long list is left out, and how much that is is said.
+pub(crate) fn brief(value: &Value) -> String {
+    let Some(list) = value.as_array().filter(|list| list.len() > ELEMENTS_MAX) else {
+        return value.to_string();
+    };
+    let shown = |part: &[Value]| part.iter().map(Value::to_string).collect::<Vec<_>>().join(",");
+    let (first, last) = (&list[..ELEMENTS_MAX / 2], &list[list.len() - 3..]);
+    let left_out = list.len() - first.len() - last.len();
+    format!("[{},… {left_out} more …,{}]", shown(first), shown(last))
+}
+
 /// `process 3 on n2`.
-fn who(operation: View<'_>) -> String {
+pub(crate) fn who(operation: View<'_>) -> String {
     match operation.node() {
         Some(node) => format!("process {} on {node}", operation.process()),
         None => format!("process {}", operation.process()),
@@ -44,7 +59,7 @@ fn who(operation: View<'_>) -> String {
 }
 
 /// `from 3.120 s to 3.180 s`, or `from 3.120 s on, outcome unknown`.
-fn when(operation: View<'_>) -> String {
+pub(crate) fn when(operation: View<'_>) -> String {
     let begin = seconds(operation.invoked_time());
     match operation.completed_time() {
         Some(end) => format!("from {begin} to {}", seconds(end)),

@@ -10,12 +10,14 @@ mod decision;
 mod objects;
 mod register;
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 
 pub use self::budget::Limits;
 use self::budget::{Budget, Exhausted};
 pub(crate) use self::decision::{Conviction, Decision};
-use self::objects::{Object, Objects};
+pub(crate) use self::objects::{Object, Objects};
 pub(crate) use self::register::{Demand, Dense, Register};
 use crate::certificate::{ObjectProof, Proof};
 use crate::history::{History, ValueId};
@@ -139,5 +141,5 @@ fn counted(count: usize, noun: &str) -> String {
 }
 
 fn report(verdict: Verdict, detail: String, violations: Vec<Violation>) -> CheckReport {
-    CheckReport { name: NAME.into(), verdict, detail, violations }
+    CheckReport { name: NAME.into(), verdict, detail, violations, figures: BTreeMap::new() }
 }

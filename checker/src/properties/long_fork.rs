@@ -7,9 +7,9 @@
 //! Transactions are lists of `["r", key, value]` and `["w", key, value]`, in `txn`, `read` or `write`. A key that was written several times
 //! is not compared. Reads that saw the same are compared once, so a valid history costs the size of its reads.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::{FxBuildHasher, FxHashSet};
 use serde_json::json;
 
 use super::counted;
@@ -41,8 +41,8 @@ struct Forks<'a> {
     keys: Elements<'a>,
     /// By key: the first operation that wrote it, and whether there is another.
     writers: Vec<Option<(u32, bool)>>,
-    /// Whatever was seen already, by a hash of itself: key and whether it was there, in the order of the keys.
-    known: FxHashMap<Box<[u32]>, ()>,
+    /// Whatever was seen already: each key, doubled, and one more where it was there; in the order of the keys.
+    known: FxHashSet<Box<[u32]>>,
     /// A read that saw the first key and not the second.
     ahead: HashMap<(u32, u32), u32, FxBuildHasher>,
     findings: Findings,
@@ -63,7 +63,7 @@ impl<'a> Forks<'a> {
             history,
             keys: Elements::new(history.values(), history.operations().len()),
             writers: Vec::new(),
-            known: HashMap::default(),
+            known: HashSet::default(),
             ahead: HashMap::default(),
             findings: Findings::default(),
             reads: 0,
@@ -136,8 +136,9 @@ impl<'a> Forks<'a> {
         let there = seen.iter().filter(|word| **word % 2 == 1).count();
         let part = if there == 0 { 0 } else { 1 + usize::from(there == seen.len()) };
         self.seen[part] += 1;
-        if part == 1 && self.known.insert(seen.clone().into(), ()).is_none() {
+        if part == 1 && !self.known.contains(seen.as_slice()) {
             self.compare(place, &seen);
+            self.known.insert(seen.into());
         }
     }
 

@@ -72,33 +72,40 @@ pub fn check(history: &History) -> CheckReport {
 pub(super) fn judge(name: &str, history: &History, guarantees: &[Guarantee]) -> CheckReport {
     let mut sessions = Sessions {
         versions: Versions::of(history),
-        newest: HashMap::default(),
+        known: HashMap::default(),
         guarantees,
         findings: Findings::default(),
         judged: [0; 4],
         unknown: 0,
         first_unknown: None,
     };
-    for place in 0..sessions.versions.accesses().len() {
-        let access = sessions.versions.accesses()[place];
+    for number in 0..sessions.versions.accesses().len() {
+        let access = sessions.versions.accesses()[number];
         if sessions.versions.operation(&access).outcome == Outcome::Ok {
-            sessions.take(&access);
+            sessions.take(number as u32, &access);
         }
     }
     sessions.report(name)
 }
 
-/// The newest version that a process read, and that it wrote, of one key.
-#[derive(Clone, Copy, Default)]
+/// The newest version that a process made or saw: when it began, and the number of the access.
+#[derive(Clone, Copy)]
 struct Newest {
-    read: Option<(Version, Access)>,
-    written: Option<(Version, Access)>,
+    version: Version,
+    access: u32,
+}
+
+/// What a process knows of one key.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    read: Option<Newest>,
+    written: Option<Newest>,
 }
 
 struct Sessions<'a> {
     versions: Versions<'a>,
     /// By process and key.
-    newest: FxHashMap<u64, Newest>,
+    known: FxHashMap<u64, Known>,
     guarantees: &'a [Guarantee],
     findings: Findings,
     /// How many accesses were compared, by guarantee.
@@ -109,50 +116,47 @@ struct Sessions<'a> {
 }
 
 impl Sessions<'_> {
-    fn take(&mut self, access: &Access) {
-        let version = match self.versions.version(access) {
+    fn take(&mut self, number: u32, access: &Access) {
+        let version = match self.versions.version(number as usize) {
             Ok(version) => version,
             Err(reason) => return self.note_unknown(access, reason),
         };
+        let newest = Newest { version, access: number };
         let process = self.versions.operation(access).process;
         let session = u64::from(process) << 32 | u64::from(access.key);
-        let newest = self.newest.get(&session).copied().unwrap_or_default();
+        let entry = self.known.entry(session).or_default();
+        let known = *entry;
         let is_read = access.kind == Kind::Read;
+        let slot = if is_read { &mut entry.read } else { &mut entry.written };
+        if slot.is_none_or(|known| version.from >= known.version.from) {
+            *slot = Some(newest);
+        }
         // In real time a process's next write is newer by assumption.
         if is_read {
-            self.compare(Guarantee::MonotonicReads, access, version, newest.read);
-            self.compare(Guarantee::ReadYourWrites, access, version, newest.written);
+            self.compare(Guarantee::MonotonicReads, newest, known.read);
+            self.compare(Guarantee::ReadYourWrites, newest, known.written);
         } else if self.versions.order(access.key) != Order::RealTime {
-            self.compare(Guarantee::WritesFollowReads, access, version, newest.read);
-            self.compare(Guarantee::MonotonicWrites, access, version, newest.written);
-        }
-        let entry = self.newest.entry(session).or_default();
-        let slot = if is_read { &mut entry.read } else { &mut entry.written };
-        if slot.is_none_or(|(known, _)| version.from >= known.from) {
-            *slot = Some((version, *access));
+            self.compare(Guarantee::WritesFollowReads, newest, known.read);
+            self.compare(Guarantee::MonotonicWrites, newest, known.written);
         }
     }
 
-    fn compare(
-        &mut self,
-        guarantee: Guarantee,
-        access: &Access,
-        version: Version,
-        earlier: Option<(Version, Access)>,
-    ) {
-        let Some((known, earlier)) = earlier.filter(|_| self.guarantees.contains(&guarantee))
-        else {
-            return;
-        };
+    fn compare(&mut self, guarantee: Guarantee, now: Newest, known: Option<Newest>) {
+        let Some(known) = known.filter(|_| self.guarantees.contains(&guarantee)) else { return };
         self.judged[guarantee as usize] += 1;
         // What is written anew is newer than all before; what is read may be read again.
-        let undone = match access.kind {
-            Kind::Read => version.is_older_than(known),
-            _ => version.is_not_newer_than(known),
+        let undone = match guarantee {
+            Guarantee::MonotonicReads | Guarantee::ReadYourWrites => {
+                now.version.is_older_than(known.version)
+            }
+            Guarantee::MonotonicWrites | Guarantee::WritesFollowReads => {
+                now.version.is_not_newer_than(known.version)
+            }
         };
         if undone {
-            let versions = &mut self.versions;
-            self.findings.add(guarantee.broken(), || broken(versions, guarantee, access, &earlier));
+            let (versions, now, known) =
+                (&self.versions, now.access as usize, known.access as usize);
+            self.findings.add(guarantee.broken(), || broken(versions, guarantee, now, known));
         }
     }
 
@@ -196,14 +200,10 @@ impl Sessions<'_> {
     }
 }
 
-fn broken(
-    versions: &mut Versions<'_>,
-    guarantee: Guarantee,
-    access: &Access,
-    earlier: &Access,
-) -> Violation {
+fn broken(versions: &Versions<'_>, guarantee: Guarantee, now: usize, known: usize) -> Violation {
+    let (why, mut shown) = versions.why_older(now, known);
+    let [access, earlier] = [now, known].map(|number| versions.accesses()[number]);
     let (now, before) = (versions.view(access.place), versions.view(earlier.place));
-    let (why, mut shown) = versions.why_older(access, earlier);
     let key = versions.key_words(access.key);
     let end = now.completed_time().unwrap_or_else(|| now.invoked_time());
     let did = match guarantee {

@@ -9,8 +9,6 @@
 //!
 //! Keys that are appended to and used otherwise have no order. The value `null` that nobody wrote is older than every version. Values that were written several times, or by nobody, have no version.
 
-use std::collections::HashMap;
-
 use rustc_hash::FxHashMap;
 
 use super::elements::Elements;
@@ -98,9 +96,13 @@ impl Uses {
     }
 }
 
-/// Who wrote a value of a key.
+/// Whatever has no number.
+const NONE: u32 = u32::MAX;
+
+/// A value of a key, or an element of its list.
 #[derive(Clone, Copy)]
 struct Written {
+    /// Who wrote it first; [`NONE`] if nobody did who may have succeeded.
     writer: u32,
     /// The operation whose end shows that it had taken effect.
     proof: u32,
@@ -115,12 +117,12 @@ pub(super) struct Versions<'a> {
     values: Elements<'a>,
     accesses: Vec<Access>,
     orders: Vec<Order>,
-    /// By key and value.
-    written: FxHashMap<u64, Written>,
+    /// By number; every access of a register and every append has one.
+    written: Vec<Written>,
+    /// The number of the value of each access; [`NONE`] where it has none.
+    slots: Vec<u32>,
     /// By key: the longest list that was read.
     longest: Vec<&'a [ValueId]>,
-    /// By key and element: its place in the longest list, from 1.
-    places: FxHashMap<u64, u32>,
     /// By key: whether a read is no beginning of the longest list.
     forked: Vec<bool>,
 }
@@ -135,9 +137,9 @@ impl<'a> Versions<'a> {
             values: Elements::new(history.values(), count),
             accesses: Vec::with_capacity(count),
             orders: Vec::new(),
-            written: HashMap::default(),
+            written: Vec::new(),
+            slots: Vec::new(),
             longest: Vec::new(),
-            places: HashMap::default(),
             forked: Vec::new(),
         };
         for (place, operation) in history.operations().iter().enumerate() {
@@ -146,7 +148,8 @@ impl<'a> Versions<'a> {
             }
         }
         versions.orders = versions.find_orders();
-        versions.order_lists();
+        versions.find_longest_lists();
+        versions.number_values();
         versions.order_writes();
         versions
     }
@@ -242,7 +245,7 @@ impl<'a> Versions<'a> {
     }
 
     /// Of each list the longest read, and whether all others are beginnings of it.
-    fn order_lists(&mut self) {
+    fn find_longest_lists(&mut self) {
         self.longest = vec![&[]; self.keys.len()];
         self.forked = vec![false; self.keys.len()];
         let values = self.history.values();
@@ -263,124 +266,137 @@ impl<'a> Versions<'a> {
             let same = beginning.zip(*list).all(|(a, b)| values.same(*a, *b));
             self.forked[*key as usize] |= !same;
         }
+    }
+
+    /// Numbers what was written, so that each access is looked up once.
+    fn number_values(&mut self) {
+        let mut numbers =
+            FxHashMap::with_capacity_and_hasher(self.accesses.len(), Default::default());
         for key in 0..self.longest.len() {
             for (place, element) in self.longest[key].iter().enumerate() {
-                let entry = pair(key as u32, self.values.number(*element));
-                self.places.insert(entry, place as u32 + 1);
+                let version = Version::at(place as u64 + 1);
+                numbers.insert(
+                    pair(key as u32, self.values.number(*element)),
+                    self.written.len() as u32,
+                );
+                self.written.push(Written { writer: NONE, proof: NONE, version, again: false });
             }
         }
-    }
-
-    /// Of each written value when it took effect.
-    fn order_writes(&mut self) {
+        self.slots.reserve_exact(self.accesses.len());
         for access in &self.accesses {
-            let is_write = matches!(access.kind, Kind::Write | Kind::Replace(_));
-            if !is_write || self.orders[access.key as usize] != Order::RealTime {
-                continue;
-            }
-            let operation = &self.history.operations()[access.place as usize];
-            let version = Version { from: u64::from(operation.invoked) + 1, by: over(operation) };
-            let written =
-                Written { writer: access.place, proof: access.place, version, again: false };
-            let entry = pair(access.key, self.values.number(access.value));
-            self.written.entry(entry).and_modify(|known| known.again = true).or_insert(written);
+            let is_listed = match self.orders[access.key as usize] {
+                Order::List => access.kind == Kind::Append,
+                Order::RealTime => true,
+                Order::Growth | Order::Mixed => false,
+            };
+            self.slots.push(if is_listed {
+                let next = self.written.len() as u32;
+                let entry = pair(access.key, self.values.number(access.value));
+                let number = *numbers.entry(entry).or_insert(next);
+                if number == next {
+                    // Nobody saw it in a list: it comes after everything that was seen, or was lost.
+                    let from = self.longest[access.key as usize].len() as u64 + 1;
+                    let version = Version { from, by: u64::MAX };
+                    self.written.push(Written { writer: NONE, proof: NONE, version, again: false });
+                }
+                number
+            } else {
+                NONE
+            });
         }
-        for access in self.accesses.iter().filter(|access| access.kind == Kind::Read) {
-            if self.orders[access.key as usize] != Order::RealTime {
-                continue;
-            }
-            let entry = pair(access.key, self.values.number(access.value));
-            let by = over(&self.history.operations()[access.place as usize]);
-            if let Some(written) = self.written.get_mut(&entry).filter(|w| by < w.version.by) {
-                (written.version.by, written.proof) = (by, access.place);
+    }
+
+    /// Of each value of a register when it took effect.
+    fn order_writes(&mut self) {
+        for is_read in [false, true] {
+            for (access, slot) in self.accesses.iter().zip(&self.slots) {
+                if self.orders[access.key as usize] != Order::RealTime
+                    || (access.kind == Kind::Read) != is_read
+                {
+                    continue;
+                }
+                let operation = &self.history.operations()[access.place as usize];
+                let (written, by) = (&mut self.written[*slot as usize], over(operation));
+                if is_read && written.writer != NONE && by < written.version.by {
+                    (written.version.by, written.proof) = (by, access.place);
+                } else if !is_read && written.writer != NONE {
+                    written.again = true;
+                } else if !is_read {
+                    let version = Version { from: u64::from(operation.invoked) + 1, by };
+                    let (writer, proof) = (access.place, access.place);
+                    *written = Written { writer, proof, version, again: false };
+                }
             }
         }
     }
 
-    /// The version that an access saw or made, or why it is not known.
-    pub(super) fn version(&mut self, access: &Access) -> Result<Version, &'static str> {
+    /// The version that an access, by its number, saw or made; or why it is not known.
+    pub(super) fn version(&self, number: usize) -> Result<Version, &'static str> {
+        let access = &self.accesses[number];
         let key = access.key as usize;
         match self.orders[key] {
-            Order::List => self.list_version(access),
-            Order::Growth => match self.history.values().as_integer(access.value) {
-                // Integers in order, above nothing.
-                Some(number) => Ok(Version::at((number as u64 ^ (1 << 63)).saturating_add(1))),
-                None => Ok(Version::at(0)),
-            },
             Order::Mixed => Err("belongs to a key that is a list and something else"),
-            Order::RealTime => match self.written(access) {
-                Some(written) if written.again => Err("was written several times"),
-                Some(written) => Ok(written.version),
-                None if access.value == ValueId::NIL => Ok(Version::at(0)),
-                None => Err("was written by nobody who may have succeeded"),
+            Order::List if self.forked[key] => {
+                Err("belongs to a list whose reads do not agree on an order")
+            }
+            Order::List if access.kind == Kind::Read => {
+                let length = self.history.values().list(access.value).map_or(0, <[_]>::len);
+                Ok(Version::at(length as u64))
+            }
+            Order::List => Ok(self.written[self.slots[number] as usize].version),
+            Order::Growth => Ok(match self.history.values().as_integer(access.value) {
+                // Integers in order, above nothing.
+                Some(number) => Version::at((number as u64 ^ (1 << 63)).saturating_add(1)),
+                None => Version::at(0),
+            }),
+            Order::RealTime => match self.written[self.slots[number] as usize] {
+                Written { again: true, .. } => Err("was written several times"),
+                Written { writer: NONE, .. } if access.value == ValueId::NIL => Ok(Version::at(0)),
+                Written { writer: NONE, .. } => Err("was written by nobody who may have succeeded"),
+                written => Ok(written.version),
             },
         }
     }
 
-    fn list_version(&mut self, access: &Access) -> Result<Version, &'static str> {
-        let key = access.key as usize;
-        if self.forked[key] {
-            return Err("belongs to a list whose reads do not agree on an order");
-        }
-        if access.kind == Kind::Read {
-            let length = self.history.values().list(access.value).map_or(0, <[_]>::len);
-            return Ok(Version::at(length as u64));
-        }
-        let entry = pair(access.key, self.values.number(access.value));
-        Ok(match self.places.get(&entry) {
-            Some(place) => Version::at(u64::from(*place)),
-            // Nobody saw it: it comes after everything that was seen, or was lost.
-            None => Version { from: self.longest[key].len() as u64 + 1, by: u64::MAX },
-        })
-    }
-
-    fn written(&mut self, access: &Access) -> Option<Written> {
-        let entry = pair(access.key, self.values.number(access.value));
-        self.written.get(&entry).copied()
-    }
-
-    /// Why one version is older than another, in a sentence, with the operations that show it.
-    pub(super) fn why_older(&mut self, older: &Access, newer: &Access) -> (String, Vec<View<'a>>) {
-        let shown =
-            |access: &Access| crate::explain::brief(&self.history.values().json(access.value));
-        let (a, b) = (shown(older), shown(newer));
-        match self.order(older.key) {
-            Order::List => {
-                let of = |version: Result<Version, _>| version.map_or(0, |version| version.from);
-                let longest = self.longest[older.key as usize].len() as u64;
-                let (first, later) = (of(self.version(older)), of(self.version(newer)));
-                let place = |place: u64| match place > longest {
-                    true => "comes after everything that was read, or is lost".to_string(),
-                    false => format!("reaches to place {place}"),
+    /// Why the version of one access is older than that of another, in a sentence, with the operations that show it. Accesses are given by
+    /// number.
+    pub(super) fn why_older(&self, older: usize, newer: usize) -> (String, Vec<View<'a>>) {
+        let key = self.accesses[older].key;
+        match self.orders[key as usize] {
+            Order::Growth => (format!("The values of {} only grow.", self.key_words(key)), vec![]),
+            Order::RealTime => self.why_earlier(older, newer),
+            Order::List | Order::Mixed => {
+                let place = |access: usize| match self.version(access).map_or(0, |v| v.from) {
+                    0 => "is from before the first element".to_string(),
+                    place if place > self.longest[key as usize].len() as u64 => {
+                        "comes after everything that was read, or is lost".to_string()
+                    }
+                    place => format!("reaches to place {place}"),
                 };
-                let (first, later) = (place(first), place(later));
-                (format!("In the list that was read, {a} {first}, and {b} {later}."), vec![])
+                let (first, later) = (self.shown(older), self.shown(newer));
+                let (at, then) = (place(older), place(newer));
+                (
+                    format!("In the longest list that was read, {first} {at}, and {later} {then}."),
+                    vec![],
+                )
             }
-            Order::Growth => {
-                (format!("The values of {} only grow.", self.key_words(older.key)), vec![])
-            }
-            Order::RealTime | Order::Mixed => self.why_earlier(older, newer, &a, &b),
         }
     }
 
-    fn why_earlier(
-        &mut self,
-        older: &Access,
-        newer: &Access,
-        a: &str,
-        b: &str,
-    ) -> (String, Vec<View<'a>>) {
-        let (first, then) = (self.written(older), self.written(newer));
-        let Some(then) = then.map(|then| self.view(then.writer)) else {
-            return (format!("{a} is older than {b}."), vec![]);
-        };
+    fn shown(&self, access: usize) -> String {
+        crate::explain::brief(&self.history.values().json(self.accesses[access].value))
+    }
+
+    fn why_earlier(&self, older: usize, newer: usize) -> (String, Vec<View<'a>>) {
+        let (a, b) = (self.shown(older), self.shown(newer));
+        let written = |access: usize| self.written[self.slots[access] as usize];
+        let (first, then) = (written(older), self.view(written(newer).writer));
         let (writer, begun) = (who(then), seconds(then.invoked_time()));
-        let Some(first) = first else {
-            return (
-                format!("{a} is from before the first write; {writer} wrote {b} from {begun} on."),
-                vec![then],
-            );
-        };
+        if first.writer == NONE {
+            let step =
+                format!("{a} is from before the first write; {writer} wrote {b} from {begun} on.");
+            return (step, vec![then]);
+        }
         let (wrote, proof) = (self.view(first.writer), self.view(first.proof));
         let end = seconds(proof.completed_time().unwrap_or_else(|| proof.invoked_time()));
         let step = format!(

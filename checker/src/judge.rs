@@ -120,12 +120,22 @@ pub fn judge_history(
     model: Option<Model>,
     limits: &Limits,
 ) -> Result<(Model, Judgement), Error> {
+    judge_history_expecting(path, model, &properties::Options::default(), limits)
+}
+
+/// The same, where a check of the history expects something beyond its defaults.
+pub fn judge_history_expecting(
+    path: &Path,
+    model: Option<Model>,
+    options: &properties::Options,
+    limits: &Limits,
+) -> Result<(Model, Judgement), Error> {
     let history = History::read(path)?;
     let model = model.unwrap_or_else(|| Model::guess(&history));
     must_fit(&history, model, path)?;
     let promise = match model.family() {
         Family::Object => linearizability::check(&history, model, limits),
-        Family::Property => properties::check(&history, model, &properties::Options::default()),
+        Family::Property => properties::check(&history, model, options),
         Family::Transactions => unknown_check(model.name()),
     };
     let checks = vec![promise, operations::check(&history, &BTreeMap::new())];

@@ -26,7 +26,7 @@ const UNEXPECTED: &str = "unexpected account";
 /// Judges every bank of a history; `total` is that of all balances, and they may be negative only if that is said.
 pub fn check(history: &History, total: Option<i64>, negative_balances: bool) -> CheckReport {
     let objects = Objects::of(history);
-    let mut banks = Banks { history, negative_balances, ..Banks::new(history) };
+    let mut banks = Banks::new(history, negative_balances);
     for number in 0..objects.len() {
         banks.judge(&objects.get(number), total.map(i128::from));
     }
@@ -44,7 +44,7 @@ struct Banks<'a> {
     reads: usize,
     accounts: usize,
     totals: Vec<String>,
-    /// By kind: the first value that was wrong, the lowest and the highest.
+    /// By kind of error: how many there are, the lowest value and the highest.
     extremes: BTreeMap<&'static str, (usize, i128, i128)>,
 }
 
@@ -56,10 +56,10 @@ struct Reference<'a> {
 }
 
 impl<'a> Banks<'a> {
-    fn new(history: &'a History) -> Self {
+    fn new(history: &'a History, negative_balances: bool) -> Self {
         Self {
             history,
-            negative_balances: false,
+            negative_balances,
             findings: Findings::default(),
             doubts: Vec::new(),
             reads: 0,
@@ -102,7 +102,7 @@ impl<'a> Banks<'a> {
         self.totals.extend(reference.map(|reference| reference.total.to_string()));
     }
 
-    /// Goes through the balances of a read; their sum, unless one is missing. Accounts from number `known` on are new, unless none is known yet.
+    /// Goes through the balances of a read; their sum, unless one is missing. Accounts are new from number `known` on, once any are known.
     fn read(
         &mut self,
         view: View<'a>,
@@ -112,36 +112,42 @@ impl<'a> Banks<'a> {
     ) -> Option<i128> {
         let (mut sum, mut whole) = (0, true);
         for (name, balance) in balances {
-            if let Some(name) = name {
-                let number = accounts.number(name);
-                if known > 0 && number >= known {
-                    self.note(UNEXPECTED, 0);
-                    let name = self.history.values().words(name);
-                    self.findings.add(UNEXPECTED, || {
-                        wrong(view, &format!("account {name}, which the first read does not have"))
-                    });
-                }
+            let is_new = name.is_some_and(|name| accounts.number(name) >= known) && known > 0;
+            if is_new {
+                let name = self.account(name);
+                self.note(UNEXPECTED, 0);
+                let what = || wrong(view, &format!("{name}, which the first read does not have"));
+                self.findings.add(UNEXPECTED, what);
             }
-            let words = || name.map_or_else(String::new, |name| self.history.values().words(name));
             match self.history.values().as_integer(balance).map(i128::from) {
                 Some(amount) => {
                     sum += amount;
-                    if amount < 0 && !self.negative_balances {
-                        let what = format!("a balance of {amount} in account {}", words());
-                        self.note(NEGATIVE, amount);
-                        self.findings.add(NEGATIVE, || wrong(view, &what));
-                    }
+                    self.judge_balance(view, name, amount);
                 }
                 None => {
                     whole = false;
-                    let shown = self.history.values().words(balance);
-                    let what = format!("account {} with the balance {shown}", words());
+                    let (name, shown) = (self.account(name), self.history.values().words(balance));
                     self.note(NO_BALANCE, 0);
-                    self.findings.add(NO_BALANCE, || wrong(view, &what));
+                    let what = || wrong(view, &format!("{name} with the balance {shown}"));
+                    self.findings.add(NO_BALANCE, what);
                 }
             }
         }
         whole.then_some(sum)
+    }
+
+    fn judge_balance(&mut self, view: View<'a>, name: Option<ValueId>, amount: i128) {
+        if amount >= 0 || self.negative_balances {
+            return;
+        }
+        let name = self.account(name);
+        self.note(NEGATIVE, amount);
+        self.findings.add(NEGATIVE, || wrong(view, &format!("a balance of {amount} in {name}")));
+    }
+
+    fn account(&self, name: Option<ValueId>) -> String {
+        let words = |name| format!("account {}", self.history.values().words(name));
+        name.map_or_else(|| "an account".to_string(), words)
     }
 
     fn note(&mut self, kind: &'static str, value: i128) {

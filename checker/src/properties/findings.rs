@@ -49,7 +49,7 @@ impl Findings {
         self.violations.sort_by_key(|violation| violation.time);
         let (verdict, detail) = if !self.kinds.is_empty() {
             let each: Vec<_> =
-                self.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+                self.kinds.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
             (Verdict::Invalid, format!("{scope}; {}", each.join(", ")))
         } else if let Some(first) = doubts.first() {
             let more = match doubts.len() - 1 {

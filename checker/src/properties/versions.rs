@@ -7,7 +7,8 @@
 //! * **Real time** (other writes, no value twice): one version is older than another if its write, or a read that saw it, was over before
 //!   the write of the other began. Writes that overlap are not ordered.
 //!
-//! Keys that are appended to and used otherwise have no order. The value `null` that nobody wrote is older than every version. Values that were written several times, or by nobody, have no version.
+//! Keys that are appended to and used otherwise have no order. The value `null` that nobody wrote is older than every version. Values that were
+//! written several times, or by nobody, have no version.
 
 use rustc_hash::FxHashMap;
 

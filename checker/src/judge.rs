@@ -11,7 +11,7 @@ use crate::linearizability;
 pub use crate::linearizability::Limits;
 use crate::models::{Family, Model};
 use crate::properties::{
-    faults_effective, final_reads, nodes_alive, operations, raft, recovery, run_complete,
+    self, faults_effective, final_reads, nodes_alive, operations, raft, recovery, run_complete,
     split_votes,
 };
 use crate::trace::{self, Trace};
@@ -31,6 +31,9 @@ pub struct JudgePlan {
     /// What must have happened.
     #[serde(default)]
     pub expect: Expectations,
+    /// What the checks of histories expect beyond their defaults.
+    #[serde(default, skip_serializing_if = "properties::Options::is_default")]
+    pub options: properties::Options,
 }
 
 /// What must have happened for a run to prove anything.
@@ -88,7 +91,12 @@ pub fn judge_run(dir: &Path, limits: &Limits) -> Result<Judgement, Error> {
     for name in &plan.checks {
         checks.push(match name.as_str() {
             linearizability::NAME => linearizability::check(&history, model, limits),
-            other => raft::check(other, &traces).unwrap_or_else(|| unknown_check(other)),
+            other => match other.parse::<Model>() {
+                Ok(property) if property.family() == Family::Property => {
+                    properties::check(&history, property, &plan.options)
+                }
+                _ => raft::check(other, &traces).unwrap_or_else(|| unknown_check(other)),
+            },
         });
     }
     checks.push(nodes_alive::check(&history));
@@ -109,6 +117,16 @@ pub fn judge_run(dir: &Path, limits: &Limits) -> Result<Judgement, Error> {
 pub fn judge_history(
     path: &Path,
     model: Option<Model>,
+    limits: &Limits,
+) -> Result<(Model, Judgement), Error> {
+    judge_history_expecting(path, model, &properties::Options::default(), limits)
+}
+
+/// The same, where a check of the history expects something beyond its defaults.
+pub fn judge_history_expecting(
+    path: &Path,
+    model: Option<Model>,
+    options: &properties::Options,
     limits: &Limits,
 ) -> Result<(Model, Judgement), Error> {
     let history = History::read(path)?;
@@ -140,7 +158,13 @@ fn judgement(history: &History, checks: Vec<CheckReport>) -> Judgement {
 /// A check of another version. What is not judged is not passed.
 fn unknown_check(name: &str) -> CheckReport {
     let detail = "this version of faultline does not know this check".into();
-    CheckReport { name: name.into(), verdict: Verdict::Unknown, detail, violations: vec![] }
+    CheckReport {
+        name: name.into(),
+        verdict: Verdict::Unknown,
+        detail,
+        violations: vec![],
+        figures: BTreeMap::new(),
+    }
 }
 
 fn read_plan(path: &Path) -> Result<JudgePlan, Error> {
@@ -180,7 +204,7 @@ pub fn fits(history: &History, model: Model) -> Result<(), String> {
 }
 
 fn no_such_operation(model: Model, f: &str) -> String {
-    let known: Vec<_> = Model::all().filter(|model| model.has(f)).map(Model::name).collect();
+    let known: Vec<_> = Model::all().filter(|model| model.names(f)).map(Model::name).collect();
     let hint = match known.as_slice() {
         [] => "no model of this version has it".to_string(),
         known => format!("try --model {}", known.join(" or ")),

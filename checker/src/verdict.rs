@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What a check says. Unknown is never a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -87,6 +88,9 @@ pub struct CheckReport {
     /// What is wrong, when the verdict is invalid. The first is the one to read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<Violation>,
+    /// What was counted and measured, by name; the unit is the end of the name (`docs/checks.md`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub figures: BTreeMap<String, Value>,
 }
 
 /// A broken promise, with the evidence that a tired engineer needs.

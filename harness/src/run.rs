@@ -381,5 +381,6 @@ fn judge_plan(workload: &Workload) -> JudgePlan {
             recovers_within: workload.expect.recovers_within.map(|limit| limit.as_nanos() as u64),
             split_votes: workload.expect.split_votes,
         },
+        options: Default::default(),
     }
 }

@@ -7,17 +7,18 @@ mod register;
 pub(crate) use collection::{Argument, collection};
 pub(crate) use object::{Found, object};
 pub(crate) use register::register;
+use serde_json::Value;
 
 use crate::history::{Outcome, View};
 use crate::verdict::OperationReport;
 
 /// A time in seconds, to the millisecond.
-fn seconds(nanoseconds: u64) -> String {
+pub(crate) fn seconds(nanoseconds: u64) -> String {
     format!("{:.3} s", nanoseconds as f64 / 1e9)
 }
 
 /// An operation as it is shown.
-fn operation_report(operation: View<'_>) -> OperationReport {
+pub(crate) fn operation_report(operation: View<'_>) -> OperationReport {
     OperationReport {
         process: operation.process(),
         node: operation.node().map(str::to_string),
@@ -29,13 +30,14 @@ fn operation_report(operation: View<'_>) -> OperationReport {
 }
 
 /// `read -> 7`, `write 7`, `cas 3 -> 7`, `release`.
-fn words(operation: View<'_>) -> String {
+pub(crate) fn words(operation: View<'_>) -> String {
     let value = operation.value();
+    let shown = brief(&value);
     match (operation.f(), operation.outcome()) {
         ("dequeue" | "pop" | "peek", Outcome::Ok) if value.is_null() => {
             format!("{} -> empty", operation.f())
         }
-        (f, Outcome::Ok) if has_result(f, &value) => format!("{f} -> {value}"),
+        (f, Outcome::Ok) if has_result(f, &value) => format!("{f} -> {shown}"),
         (f @ ("acquire" | "release"), _) => f.into(),
         (f, _) if has_result(f, &value) => f.into(),
         ("cas", _) => format!("cas {} -> {}", value[0], value[1]),
@@ -43,21 +45,35 @@ fn words(operation: View<'_>) -> String {
             format!("{} {} -> {}", operation.f(), value[0], value[1])
         }
         (f, _) if value.is_null() => f.into(),
-        (f, _) => format!("{f} {value}"),
+        (f, _) => format!("{f} {shown}"),
     }
 }
 
 /// Whether the value of an operation that ended ok is its result and not what it was asked to do.
-fn has_result(f: &str, value: &serde_json::Value) -> bool {
+fn has_result(f: &str, value: &Value) -> bool {
     match f {
-        "read" | "get" | "peek" | "pop" | "dequeue" => true,
+        "read" | "get" | "peek" | "pop" | "dequeue" | "drain" | "generate" => true,
         "acquire" => !value.is_null(),
         _ => false,
     }
 }
 
+/// Lists longer than this are shown by their ends.
+const ELEMENTS_MAX: usize = 12;
+
+/// A value on one line: the middle of a long list is left out, and how much that is is said.
+pub(crate) fn brief(value: &Value) -> String {
+    let Some(list) = value.as_array().filter(|list| list.len() > ELEMENTS_MAX) else {
+        return value.to_string();
+    };
+    let shown = |part: &[Value]| part.iter().map(Value::to_string).collect::<Vec<_>>().join(",");
+    let (first, last) = (&list[..ELEMENTS_MAX / 2], &list[list.len() - 3..]);
+    let left_out = list.len() - first.len() - last.len();
+    format!("[{},… {left_out} more …,{}]", shown(first), shown(last))
+}
+
 /// `process 3 on n2`.
-fn who(operation: View<'_>) -> String {
+pub(crate) fn who(operation: View<'_>) -> String {
     match operation.node() {
         Some(node) => format!("process {} on {node}", operation.process()),
         None => format!("process {}", operation.process()),
@@ -70,7 +86,7 @@ pub(crate) fn told(operation: View<'_>) -> String {
 }
 
 /// `from 3.120 s to 3.180 s`, or `from 3.120 s on, outcome unknown`.
-fn when(operation: View<'_>) -> String {
+pub(crate) fn when(operation: View<'_>) -> String {
     let begin = seconds(operation.invoked_time());
     match operation.completed_time() {
         Some(end) => format!("from {begin} to {}", seconds(end)),

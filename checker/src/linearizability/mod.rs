@@ -16,12 +16,14 @@ mod search;
 mod slots;
 mod trail;
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 
 pub use self::budget::Limits;
 use self::budget::{Budget, Exhausted};
 pub(crate) use self::decision::{Conviction, Decision};
-use self::objects::{Object, Objects};
+pub(crate) use self::objects::{Object, Objects};
 pub(crate) use self::register::{Demand, Dense, Register};
 use crate::certificate::{ObjectProof, Proof};
 use crate::history::{History, ValueId};
@@ -173,5 +175,5 @@ fn counted(count: usize, noun: &str) -> String {
 }
 
 fn report(verdict: Verdict, detail: String, violations: Vec<Violation>) -> CheckReport {
-    CheckReport { name: NAME.into(), verdict, detail, violations }
+    CheckReport { name: NAME.into(), verdict, detail, violations, figures: BTreeMap::new() }
 }

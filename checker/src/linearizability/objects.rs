@@ -7,7 +7,7 @@ use rustc_hash::FxBuildHasher;
 use crate::history::{History, Operation, ValueId};
 
 /// The operations of a history by key.
-pub(super) struct Objects<'a> {
+pub(crate) struct Objects<'a> {
     operations: &'a [Operation],
     keys: Vec<ValueId>,
     /// Where each key's operations begin among the places.
@@ -18,16 +18,16 @@ pub(super) struct Objects<'a> {
 
 /// The operations on one object, in order of invocation.
 #[derive(Clone, Copy)]
-pub(super) struct Object<'a> {
+pub(crate) struct Object<'a> {
     /// Its key, nil in a history without keys.
-    pub(super) key: ValueId,
+    pub(crate) key: ValueId,
     operations: &'a [Operation],
     places: Option<&'a [u32]>,
 }
 
 impl<'a> Objects<'a> {
     /// Sorts the operations of a history by key.
-    pub(super) fn of(history: &'a History) -> Self {
+    pub(crate) fn of(history: &'a History) -> Self {
         let operations = history.operations();
         let mut ranks: HashMap<ValueId, u32, FxBuildHasher> = HashMap::default();
         let mut keys = Vec::new();
@@ -77,12 +77,12 @@ impl<'a> Objects<'a> {
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
 
     /// One of them, by number.
-    pub(super) fn get(&self, number: usize) -> Object<'_> {
+    pub(crate) fn get(&self, number: usize) -> Object<'_> {
         let range = self.starts[number] as usize..self.starts[number + 1] as usize;
         let places = (!self.places.is_empty()).then(|| &self.places[range]);
         Object { key: self.keys[number], operations: self.operations, places }
@@ -91,12 +91,12 @@ impl<'a> Objects<'a> {
 
 impl<'a> Object<'a> {
     /// How many operations it has.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.places.map_or(self.operations.len(), <[u32]>::len)
     }
 
     /// Its operations, each with its place in the history.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &'a Operation)> + use<'a> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &'a Operation)> + use<'a> {
         let Self { operations, places, .. } = *self;
         (0..self.len()).map(move |number| {
             let place = places.map_or(number, |places| places[number] as usize);

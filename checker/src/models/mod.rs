@@ -62,6 +62,14 @@ pub enum Model {
     LongFork,
     /// No process sees a value go back.
     MonotonicReads,
+    /// Read your writes, monotonic reads, monotonic writes, writes follow reads.
+    SessionGuarantees,
+    /// How long nothing succeeded, whatever the operations are.
+    Availability,
+    /// How long operations took, whatever they are.
+    Latency,
+    /// Nodes whose states must agree when they are quiet, whatever the operations are.
+    StateDigests,
 }
 
 /// Which part of the checker judges a model.
@@ -75,8 +83,11 @@ pub enum Family {
     Property,
 }
 
+/// The operations of a model that takes any.
+const ANY: &[&str] = &[];
+
 /// Name, family and operations of each model.
-const TABLE: [(Model, &str, Family, &[&str]); 20] = [
+const TABLE: [(Model, &str, Family, &[&str]); 24] = [
     (Model::Register, "register", Family::Object, &["read", "write"]),
     (Model::CasRegister, "cas-register", Family::Object, &["read", "write", "cas"]),
     (Model::MultiRegister, "multi-register", Family::Object, &["txn", "read", "write"]),
@@ -96,7 +107,21 @@ const TABLE: [(Model, &str, Family, &[&str]); 20] = [
     (Model::Bank, "bank", Family::Property, &["transfer", "read"]),
     (Model::UniqueIds, "unique-ids", Family::Property, &["generate"]),
     (Model::LongFork, "long-fork", Family::Property, &["read", "write", "txn"]),
-    (Model::MonotonicReads, "monotonic-reads", Family::Property, &["read", "write", "cas"]),
+    (
+        Model::MonotonicReads,
+        "monotonic-reads",
+        Family::Property,
+        &["read", "write", "cas", "append", "txn"],
+    ),
+    (
+        Model::SessionGuarantees,
+        "session-guarantees",
+        Family::Property,
+        &["read", "write", "cas", "append", "txn"],
+    ),
+    (Model::Availability, "availability", Family::Property, ANY),
+    (Model::Latency, "latency", Family::Property, ANY),
+    (Model::StateDigests, "state-digests", Family::Property, ANY),
 ];
 
 impl Model {
@@ -119,14 +144,19 @@ impl Model {
         self.row().2
     }
 
-    /// Whether a history of this kind has the operation.
+    /// Whether a history of this kind may have the operation.
     pub fn has(self, f: &str) -> bool {
+        self.row().3 == ANY || self.names(f)
+    }
+
+    /// Whether the operation is one of those that a history of this kind is known by.
+    pub fn names(self, f: &str) -> bool {
         self.row().3.contains(&f)
     }
 
     /// The first model that has all operations of a history; what it was guessed from is its functions alone.
     pub fn guess(history: &History) -> Self {
-        let has_all = |model: &Self| history.functions().all(|f| model.has(f));
+        let has_all = |model: &Self| history.functions().all(|f| model.names(f));
         Self::all().find(has_all).unwrap_or(Self::CasRegister)
     }
 }

@@ -1,26 +1,71 @@
 //! What must hold of a run beside the promises of its objects: one file a property.
 //!
-//! Each judges recordings alone, needs no order across nodes, and is *unknown*, never valid, when it saw nothing to judge.
+//! Each judges recordings alone, needs no order across nodes, and is *unknown*, never valid, when it saw nothing to judge. `docs/checks.md` says
+//! of each what it means.
 
+pub mod availability;
+pub mod bank;
+pub mod counter_bounds;
 pub mod faults_effective;
 pub mod final_reads;
+pub mod latency;
+pub mod long_fork;
+pub mod monotonic_reads;
 pub mod nodes_alive;
 pub mod operations;
 pub mod raft;
 pub mod recovery;
 pub mod run_complete;
+pub mod session_guarantees;
+pub mod set_full;
 pub mod split_votes;
+pub mod state_digests;
+pub mod total_queue;
+pub mod unique_ids;
 
+mod elements;
+mod findings;
+mod options;
+mod quantiles;
+mod versions;
+
+pub use self::options::Options;
+use crate::history::History;
+use crate::models::Model;
 use crate::verdict::{CheckReport, Verdict, Violation};
+
+/// Judges a property of a history. A model of another family is no property: undecided.
+pub fn check(history: &History, property: Model, options: &Options) -> CheckReport {
+    match property {
+        Model::SetFull => set_full::check(history, options.linearizable),
+        Model::TotalQueue => total_queue::check(history),
+        Model::CounterBounds => counter_bounds::check(history),
+        Model::Bank => bank::check(history, options.total, options.negative_balances),
+        Model::UniqueIds => unique_ids::check(history),
+        Model::LongFork => long_fork::check(history),
+        Model::MonotonicReads => monotonic_reads::check(history),
+        Model::SessionGuarantees => session_guarantees::check(history),
+        Model::Availability => availability::check(history, options.gap_max, options.recovery_max),
+        Model::Latency => latency::check(history, &options.latency_max),
+        Model::StateDigests => state_digests::check(history),
+        other => report(other.name(), Verdict::Unknown, "this is not a property of a history"),
+    }
+}
 
 /// A report without violations.
 fn report(name: &str, verdict: Verdict, detail: impl Into<String>) -> CheckReport {
-    CheckReport { name: name.into(), verdict, detail: detail.into(), violations: Vec::new() }
+    CheckReport {
+        name: name.into(),
+        verdict,
+        detail: detail.into(),
+        violations: Vec::new(),
+        figures: Default::default(),
+    }
 }
 
 /// A report of violations.
 fn invalid(name: &str, detail: impl Into<String>, violations: Vec<Violation>) -> CheckReport {
-    CheckReport { name: name.into(), verdict: Verdict::Invalid, detail: detail.into(), violations }
+    CheckReport { violations, ..report(name, Verdict::Invalid, detail) }
 }
 
 /// `1 leader`, `3 leaders`.

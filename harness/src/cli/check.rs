@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use checker::judge::{Limits, judge_history, judge_run};
+use checker::judge::{Limits, judge_history_expecting, judge_run};
 use checker::models::Model;
+use checker::properties::Options;
 use checker::verdict::{ExitCode, Judgement};
 use clap::Args;
 
@@ -18,6 +19,9 @@ pub(super) struct CheckArguments {
     /// What the history is of: register or cas-register; guessed from its operations when left out
     #[arg(long)]
     model: Option<Model>,
+    /// What the check of a history file expects, as JSON: '{"negative_balances":true}' (docs/checks.md)
+    #[arg(long, default_value = "{}", value_parser = options)]
+    options: Options,
     /// Print the judgement as JSON (the content of verdict.json)
     #[arg(long)]
     json: bool,
@@ -46,6 +50,10 @@ fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write 60s or 5m"))
 }
 
+fn options(text: &str) -> Result<Options, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
 fn bytes(text: &str) -> Result<u64, String> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let factor: u64 = match unit.to_ascii_lowercase().as_str() {
@@ -65,12 +73,14 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
     let judged = if arguments.path.is_dir() {
         judge_run(&arguments.path, &limits)
     } else {
-        judge_history(&arguments.path, arguments.model, &limits).map(|(model, judgement)| {
-            if arguments.model.is_none() && !arguments.json {
-                println!("faultline: judged as {model} (guessed; --model says otherwise)");
-            }
-            judgement
-        })
+        judge_history_expecting(&arguments.path, arguments.model, &arguments.options, &limits).map(
+            |(model, judgement)| {
+                if arguments.model.is_none() && !arguments.json {
+                    println!("faultline: judged as {model} (guessed; --model says otherwise)");
+                }
+                judgement
+            },
+        )
     };
     match judged {
         Ok(judgement) => {
@@ -95,6 +105,12 @@ fn show(arguments: &CheckArguments, judgement: &Judgement) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_are_named() {
+        assert!(options(r#"{"linearizable":true}"#).unwrap().linearizable);
+        assert!(options(r#"{"linearisable":true}"#).unwrap_err().contains("unknown field"));
+    }
 
     #[test]
     fn sizes_have_units() {

@@ -85,7 +85,13 @@ mod tests {
     }
 
     fn check(name: &str, verdict: Verdict, detail: &str) -> CheckReport {
-        CheckReport { name: name.into(), verdict, detail: detail.into(), violations: vec![] }
+        CheckReport {
+            name: name.into(),
+            verdict,
+            detail: detail.into(),
+            violations: vec![],
+            figures: Default::default(),
+        }
     }
 
     /// A judgement with this verdict, by a check that is called `linearizable`.

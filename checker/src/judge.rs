@@ -15,6 +15,7 @@ use crate::properties::{
     run_complete, split_votes,
 };
 use crate::trace::{self, Trace};
+use crate::transactions::{self, Consistency, Drawing};
 use crate::verdict::{CheckReport, Judgement, Verdict};
 
 /// What a run asks of the checker: the object `judge` of `run.json`.
@@ -112,15 +113,36 @@ pub fn judge_history(
     model: Option<Model>,
     limits: &Limits,
 ) -> Result<(Model, Judgement), Error> {
+    let judged = judge_history_as(path, model, Consistency::StrictSerializable, limits)?;
+    Ok((judged.0, judged.1))
+}
+
+/// The same with a consistency model for transactions, and with drawings of the cycles that were found among them.
+pub fn judge_history_as(
+    path: &Path,
+    model: Option<Model>,
+    consistency: Consistency,
+    limits: &Limits,
+) -> Result<(Model, Judgement, Vec<Drawing>), Error> {
     let history = History::read(path)?;
     let model = model.unwrap_or_else(|| Model::guess(&history));
     must_fit(&history, model, path)?;
+    let mut drawings = Vec::new();
     let promise = match model.family() {
         Family::Object => linearizability::check(&history, model, limits),
-        Family::Transactions | Family::Property => unknown_check(model.name()),
+        Family::Transactions => {
+            let findings = transactions::check(&history, model, consistency, limits);
+            let findings = findings.map_err(|wrong| Error::Operation {
+                path: path.to_path_buf(),
+                reason: format!("line {}: {}", wrong.line, wrong.reason),
+            })?;
+            drawings = transactions::drawings(&history, model, &findings);
+            findings.report
+        }
+        Family::Property => unknown_check(model.name()),
     };
     let checks = vec![promise, operations::check(&history, &BTreeMap::new())];
-    Ok((model, judgement(&history, checks)))
+    Ok((model, judgement(&history, checks), drawings))
 }
 
 fn judgement(history: &History, checks: Vec<CheckReport>) -> Judgement {

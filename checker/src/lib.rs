@@ -14,4 +14,5 @@ pub mod linearizability;
 pub mod models;
 pub mod properties;
 pub mod trace;
+pub mod transactions;
 pub mod verdict;

@@ -1,8 +1,10 @@
 //! From a verdict to words: what is impossible, and which operations show it.
 
 mod register;
+mod transactions;
 
 pub(crate) use register::register;
+pub(crate) use transactions::transactions;
 
 use crate::history::{Outcome, View};
 use crate::verdict::OperationReport;

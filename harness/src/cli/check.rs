@@ -1,10 +1,11 @@
 //! `faultline check PATH`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use checker::judge::{Limits, judge_history, judge_run};
+use checker::judge::{Limits, judge_history_as, judge_run};
 use checker::models::Model;
+use checker::transactions::{Consistency, Drawing};
 use checker::verdict::{ExitCode, Judgement};
 use clap::Args;
 
@@ -18,6 +19,12 @@ pub(super) struct CheckArguments {
     /// What the history is of: register or cas-register; guessed from its operations when left out
     #[arg(long)]
     model: Option<Model>,
+    /// What transactions (list-append, rw-register) must be: serializable, snapshot-isolation, …
+    #[arg(long, value_name = "MODEL", default_value = "strict-serializable")]
+    consistency: Consistency,
+    /// Draw the shortest cycles of transactions into this directory, as SVG and for Graphviz
+    #[arg(long, value_name = "DIR")]
+    drawings: Option<PathBuf>,
     /// Print the judgement as JSON (the content of verdict.json)
     #[arg(long)]
     json: bool,
@@ -65,7 +72,9 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
     let judged = if arguments.path.is_dir() {
         judge_run(&arguments.path, &limits)
     } else {
-        judge_history(&arguments.path, arguments.model, &limits).map(|(model, judgement)| {
+        let CheckArguments { path, model, consistency, .. } = arguments;
+        judge_history_as(path, *model, *consistency, &limits).map(|(model, judgement, drawings)| {
+            draw(arguments.drawings.as_deref(), &drawings);
             if arguments.model.is_none() && !arguments.json {
                 println!("faultline: judged as {model} (guessed; --model says otherwise)");
             }
@@ -79,6 +88,22 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
         }
         // Whatever cannot be read is malformed input.
         Err(error) => super::fail(ExitCode::Usage, &error),
+    }
+}
+
+/// A drawing that cannot be written changes nothing about the verdict.
+fn draw(directory: Option<&Path>, drawings: &[Drawing]) {
+    let Some(directory) = directory else { return };
+    let write = || {
+        std::fs::create_dir_all(directory)?;
+        drawings.iter().try_for_each(|drawing| {
+            let file = directory.join(drawing.name);
+            std::fs::write(file.with_extension("svg"), &drawing.svg)?;
+            std::fs::write(file.with_extension("dot"), &drawing.dot)
+        })
+    };
+    if let Err(error) = write() {
+        eprintln!("faultline: cannot draw into {}: {error}", directory.display());
     }
 }
 

@@ -413,3 +413,155 @@ fn ends(shape: Shape, arc: &Arc) -> (u32, u32) {
 fn cell(node: u32, state: State) -> usize {
     node as usize * STATES + state as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::super::consistency::RuledOut;
+    use super::*;
+    use crate::transactions::Anomaly;
+
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0 = self
+                .0
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) % limit
+        }
+    }
+
+    fn region(random: &mut Random) -> Region {
+        let count = 2 + random.below(5);
+        let kinds = [Dependency::WriteWrite, Dependency::WriteRead, Dependency::ReadWrite];
+        let mut arcs = Vec::new();
+        for _ in 0..random.below(3 * count) {
+            let (from, to) = (random.below(count) as u32, random.below(count) as u32);
+            let rests_on = [Order::Plain, Order::Plain, Order::Process, Order::RealTime]
+                [random.below(4) as usize];
+            let kind = kinds[random.below(3) as usize];
+            if from != to {
+                arcs.push(Arc { from, to, key: ValueId::NIL, value: ValueId::NIL, kind, rests_on });
+            }
+        }
+        let invoked: Vec<_> = (0..count).map(|_| random.below(20) as u32).collect();
+        let completed = invoked.iter().map(|at| match random.below(6) {
+            0 => NEVER,
+            length => at + length as u32,
+        });
+        Region {
+            places: (0..count as u32).collect(),
+            graph: Graph::of(count as usize, &arcs),
+            completed: completed.collect(),
+            invoked,
+        }
+    }
+
+    /// One step of a naive search: where to, which kind, and what it rests on.
+    type Step = (u32, Dependency, Order);
+
+    /// Every simple cycle, as its steps.
+    fn all_cycles(region: &Region) -> Vec<Vec<Step>> {
+        let count = region.places.len() as u32;
+        let steps = |from: u32| -> Vec<Step> {
+            let arcs = region.graph.from(from).iter().map(|arc| (arc.to, arc.kind, arc.rests_on));
+            let later = (0..count)
+                .filter(|to| region.completed[from as usize] < region.invoked[*to as usize]);
+            arcs.chain(later.map(|to| (to, Dependency::RealTime, Order::RealTime))).collect()
+        };
+        let mut cycles = Vec::new();
+        let mut walks: Vec<(u32, Vec<Step>)> = (0..count).map(|start| (start, vec![])).collect();
+        while let Some((start, walk)) = walks.pop() {
+            for step in steps(walk.last().map_or(start, |last: &Step| last.0)) {
+                let longer: Vec<Step> = walk.iter().copied().chain([step]).collect();
+                if step.0 == start {
+                    cycles.push(longer);
+                } else if step.0 > start && !walk.iter().any(|known| known.0 == step.0) {
+                    walks.push((start, longer));
+                }
+            }
+        }
+        cycles
+    }
+
+    fn class(cycle: &[Step]) -> (Shape, Order) {
+        let kinds: Vec<_> = cycle.iter().map(|step| step.1).collect();
+        let anti = |at: usize| kinds[at % kinds.len()] == Dependency::ReadWrite;
+        let count = (0..kinds.len()).filter(|at| anti(*at)).count();
+        let in_a_row = (0..kinds.len()).any(|at| anti(at) && anti(at + 1));
+        let shape = match count {
+            0 if kinds.contains(&Dependency::WriteRead) => Shape::G1c,
+            0 => Shape::G0,
+            1 => Shape::GSingle,
+            _ if in_a_row => Shape::G2,
+            _ => Shape::GNonadjacent,
+        };
+        (shape, cycle.iter().map(|step| step.2).max().unwrap())
+    }
+
+    /// A cycle in real time may rest on the order of processes too, so that every cycle of a lower order counts.
+    fn shortest_by_trying_all(region: &Region) -> HashMap<(Shape, Order), usize> {
+        let mut shortest = HashMap::new();
+        for cycle in all_cycles(region) {
+            let in_time = cycle.iter().filter(|step| step.1 == Dependency::RealTime).count();
+            if in_time <= 1 {
+                let length = shortest.entry(class(&cycle)).or_insert(usize::MAX);
+                *length = cycle.len().min(*length);
+            }
+        }
+        shortest
+    }
+
+    #[test]
+    fn cycles_are_as_short_as_any_and_what_is_not_found_is_ruled_out_by_others() {
+        let mut random = Random(11);
+        let mut seen = HashMap::new();
+        for _ in 0..4_000 {
+            let region = region(&mut random);
+            let expected = shortest_by_trying_all(&region);
+            let mut steps = Steps { left: u64::MAX };
+            let mut found = Vec::new();
+            for order in [Order::Plain, Order::Process, Order::RealTime] {
+                for shape in Shape::ALL {
+                    let Some(cycle) = region.shortest(shape, order, &mut steps).unwrap() else {
+                        continue;
+                    };
+                    let known = expected.get(&(shape, order));
+                    assert_eq!(known, Some(&cycle.len()), "{shape:?} {order:?} {cycle:?}");
+                    found.push((shape, order));
+                    *seen.entry((shape, order)).or_insert(0) += 1;
+                }
+            }
+            let rules_out = |(shape, order): &(Shape, Order)| {
+                Anomaly::Cycle(*shape, *order).rules_out().iter().copied()
+            };
+            let ruled_out = RuledOut::from_weakest(found.iter().flat_map(rules_out));
+            let all = all_cycles(&region);
+            for model in all.iter().flat_map(|cycle| rules_out(&class(cycle))) {
+                assert!(ruled_out.has(model), "{model}: {found:?} of {expected:?}");
+            }
+        }
+        assert_eq!(seen.len(), 15, "{seen:?}");
+    }
+
+    #[test]
+    fn a_search_without_steps_says_so() {
+        let arc = |from, to| Arc {
+            from,
+            to,
+            key: ValueId::NIL,
+            value: ValueId::NIL,
+            kind: Dependency::WriteWrite,
+            rests_on: Order::Plain,
+        };
+        let graph = Graph::of(2, &[arc(0, 1), arc(1, 0)]);
+        let region =
+            Region { places: vec![0, 1], graph, invoked: vec![0, 1], completed: vec![2, 3] };
+        assert_eq!(region.shortest(Shape::G0, Order::Plain, &mut Steps { left: 0 }), Err(UsedUp));
+        let found = region.shortest(Shape::G0, Order::Plain, &mut Steps { left: 9 });
+        assert_eq!(found.map(|cycle| cycle.map(|cycle| cycle.len())), Ok(Some(2)));
+    }
+}

@@ -23,8 +23,8 @@ struct Read<'a> {
     transaction: u32,
     key: u32,
     elements: &'a [ValueId],
-    /// Whether it contradicts its own transaction, and is kept as a whole.
-    internal: bool,
+    /// Whether it contradicts its own transaction or other reads, so that it does not tell what it missed.
+    contradicts: bool,
 }
 
 /// An append that no read shows.
@@ -131,8 +131,12 @@ impl<'a> Lists<'a> {
                     Action::Write => own.push((micro.key, micro.value)),
                     Action::Read => {
                         let elements = transactions.elements(micro);
-                        let read =
-                            Read { transaction: place, key: micro.key, elements, internal: false };
+                        let read = Read {
+                            transaction: place,
+                            key: micro.key,
+                            elements,
+                            contradicts: false,
+                        };
                         self.read(read, &own, first);
                     }
                 }
@@ -154,7 +158,7 @@ impl<'a> Lists<'a> {
             let value = read.elements.last().copied().unwrap_or_default();
             self.note(Anomaly::Internal, read.key, value, &[read.transaction]);
             // It was seen all the same.
-            self.reads.push(Read { internal: true, ..read });
+            self.reads.push(Read { contradicts: true, ..read });
         } else if before.is_none() {
             self.reads.push(Read { elements: others, ..read });
         }
@@ -176,6 +180,7 @@ impl<'a> Lists<'a> {
             let read = self.reads[at];
             if !self.orders[read.key as usize].starts_with(read.elements) {
                 self.misfit(&read);
+                self.reads[at].contradicts = true;
             }
         }
     }
@@ -344,6 +349,9 @@ impl<'a> Lists<'a> {
                 self.position(key, *last).checked_add(1).map_or(usize::MAX, |at| at as usize);
             self.connect_to_writer(read, *last);
         }
+        if read.contradicts {
+            return;
+        }
         let next = self.orders[key as usize].get(position..).unwrap_or_default().iter();
         let mut seen_next = next.filter_map(|value| Some((self.writer(key, *value)?, *value)));
         if let Some((writer, value)) = seen_next.next() {
@@ -386,10 +394,10 @@ impl<'a> Lists<'a> {
 
     /// Whether a transaction saw what it appended only later.
     fn check_future(&mut self, read: &Read<'a>) {
-        let Read { transaction, key, elements, internal } = *read;
+        let Read { transaction, key, elements, contradicts } = *read;
         let transactions = self.transactions;
         for micro in transactions.micros(transaction) {
-            let own = micro.action == Action::Write && micro.key == key && !internal;
+            let own = micro.action == Action::Write && micro.key == key && !contradicts;
             if own && (self.position(key, micro.value) as usize) < elements.len() {
                 self.note(Anomaly::FutureRead, key, micro.value, &[transaction]);
             }

@@ -254,9 +254,10 @@ fn proof(found: &Found) -> Proof {
     }
 }
 
-/// Whether everything that an anomaly rules out is ruled out already.
+/// Whether cycles that were found rule out everything that an anomaly would.
 fn is_known(anomaly: Anomaly, anomalies: &Anomalies) -> bool {
-    let weakest = anomalies.found.iter().flat_map(|found| found.anomaly.rules_out());
+    let cycles = anomalies.found.iter().filter(|found| !found.cycle.is_empty());
+    let weakest = cycles.flat_map(|found| found.anomaly.rules_out());
     let ruled_out = RuledOut::from_weakest(weakest.copied());
     anomaly.rules_out().iter().all(|model| ruled_out.has(*model))
 }

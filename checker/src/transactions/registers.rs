@@ -220,7 +220,8 @@ impl<'a> Registers<'a> {
                 transactions.micros(place).iter().filter(|other| other.key == micro.key);
             let first = touching.next().filter(|first| first.action == Action::Read);
             let first = first.filter(|_| transactions.outcome(place) == Outcome::Ok).copied();
-            let read = first.map_or(NONE, |first| self.version(&first));
+            let read = first.map(|first| self.version(&first)).filter(|read| *read != version);
+            let read = read.unwrap_or(NONE);
             self.writes.push(Write { key: micro.key, version, transaction: place, read });
         }
         self.writes.sort_unstable_by_key(|write| (write.key, write.transaction));

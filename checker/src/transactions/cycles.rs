@@ -11,7 +11,7 @@
 use super::anomaly::{Order, Shape};
 use super::graph::{Arc, Graph, Next, components};
 use super::micro::Transactions;
-use super::pattern::{Pattern, STATES, State};
+use super::pattern::{Pattern, State, States};
 use super::versions::NONE;
 use crate::certificate::{Dependency, Edge};
 use crate::history::{NEVER, ValueId};
@@ -37,7 +37,7 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// From the component of every transaction.
+    /// From the component of every transaction in the graph of everything that counts.
     pub(super) fn of(
         transactions: &Transactions<'_>,
         graph: &Graph,
@@ -79,7 +79,12 @@ impl Region {
         steps: &mut Steps,
     ) -> Result<Option<Vec<Edge>>, UsedUp> {
         let closed = Pattern { shape, order, timed: false };
-        let mut found = Search::new(self, closed, steps).run()?;
+        let is_possible =
+            order != Order::RealTime || self.graph.arcs().iter().any(|arc| arc.rests_on == order);
+        let mut found = match is_possible {
+            true => Search::new(self, closed, steps).run()?,
+            false => None,
+        };
         if order == Order::RealTime {
             let timed = Search::new(self, Pattern { timed: true, ..closed }, steps).run()?;
             let shorter =
@@ -115,6 +120,7 @@ fn process_order(transactions: &Transactions<'_>, places: &[u32]) -> Vec<Arc> {
 struct Search<'a> {
     region: &'a Region,
     pattern: Pattern,
+    states: States,
     steps: &'a mut Steps,
     /// For each node and state, the earliest completion of a transaction at which a timed path may end; [`NEVER`] for none.
     earliest_end: Vec<u32>,
@@ -145,20 +151,24 @@ enum Outcome {
 
 impl<'a> Search<'a> {
     fn new(region: &'a Region, pattern: Pattern, steps: &'a mut Steps) -> Self {
-        let cells = region.places.len() * STATES;
         Self {
             region,
             pattern,
+            states: pattern.states(),
             steps,
             earliest_end: vec![],
             rank: vec![],
-            reached: vec![NONE; cells],
+            reached: vec![],
             queue: vec![],
         }
     }
 
     fn run(mut self) -> Result<Option<Vec<Edge>>, UsedUp> {
         let mut starts = self.starts();
+        if starts.is_empty() {
+            return Ok(None);
+        }
+        self.reached = vec![NONE; self.region.places.len() * self.states.len()];
         let mut best: Option<Vec<usize>> = None;
         let mut bound = self.pattern.shortest();
         let mut round = 0;
@@ -192,7 +202,9 @@ impl<'a> Search<'a> {
             let invoked = |node: u32| region.invoked[node as usize];
             let nodes = 0..region.places.len() as u32;
             return nodes
-                .filter(|node| self.earliest_end[cell(*node, pattern.start())] < invoked(*node))
+                .filter(|node| {
+                    self.earliest_end[self.states.cell(*node, pattern.start())] < invoked(*node)
+                })
                 .collect();
         }
         let arcs = region.graph.arcs();
@@ -237,40 +249,39 @@ impl<'a> Search<'a> {
 
     /// By a pass over the components of nodes and states, ends first.
     fn earliest_ends(&self) -> Vec<u32> {
-        let (graph, pattern) = (&self.region.graph, self.pattern);
-        let next = |from: u32, at: usize| {
-            let (node, state) = (from / STATES as u32, (from % STATES as u32) as State);
-            match graph.from(node).get(at) {
-                Some(arc) => match pattern.step(state, arc) {
-                    Some(state) => Next::Node(cell(arc.to, state) as u32),
-                    None => Next::Skip,
-                },
-                None => Next::End,
-            }
-        };
-        let cells = graph.len() * STATES;
-        let component = components(cells, next);
+        let cells = self.region.places.len() * self.states.len();
+        let component = components(cells, |cell, at| self.next_cell(cell, at));
         let mut earliest = vec![NEVER; cells];
-        let mut in_order: Vec<_> = (0..cells as u32).collect();
-        in_order.sort_unstable_by_key(|cell| component[*cell as usize]);
+        let in_order = by_component(&component);
         for members in in_order.chunk_by(|a, b| component[*a as usize] == component[*b as usize]) {
-            let mut least = NEVER;
-            for from in members {
-                let (node, state) = (*from as usize / STATES, (*from % STATES as u32) as State);
-                if pattern.accepts(state) {
-                    least = least.min(self.region.completed[node]);
-                }
-                let successors =
-                    (0..).map(|at| next(*from, at)).take_while(|next| *next != Next::End);
-                for to in successors {
-                    if let Next::Node(to) = to {
-                        least = least.min(earliest[to as usize]);
-                    }
-                }
-            }
+            let ends = members.iter().map(|cell| self.earliest_end_of(*cell, &earliest));
+            let least = ends.min().unwrap_or(NEVER);
             members.iter().for_each(|member| earliest[*member as usize] = least);
         }
         earliest
+    }
+
+    fn next_cell(&self, cell: u32, at: usize) -> Next {
+        let (node, state) = self.states.of(cell as usize);
+        match self.region.graph.from(node).get(at) {
+            Some(arc) => match self.pattern.step(state, arc) {
+                Some(state) => Next::Node(self.states.cell(arc.to, state) as u32),
+                None => Next::Skip,
+            },
+            None => Next::End,
+        }
+    }
+
+    /// From what is known of the cells that follow one.
+    fn earliest_end_of(&self, cell: u32, earliest: &[u32]) -> u32 {
+        let (node, state) = self.states.of(cell as usize);
+        let own =
+            if self.pattern.accepts(state) { self.region.completed[node as usize] } else { NEVER };
+        let all = (0..).map(|at| self.next_cell(cell, at)).take_while(|next| *next != Next::End);
+        all.fold(own, |least, next| match next {
+            Next::Node(to) => least.min(earliest[to as usize]),
+            Next::Skip | Next::End => least,
+        })
     }
 
     /// The shortest path from one start within a bound.
@@ -297,7 +308,7 @@ impl<'a> Search<'a> {
                     }
                 }
                 if self.leads_on(arc.to, state, root, goal, round) {
-                    self.reached[cell(arc.to, state)] = round;
+                    self.reached[self.states.cell(arc.to, state)] = round;
                     self.queue.push(Visit {
                         node: arc.to,
                         state,
@@ -336,7 +347,7 @@ impl<'a> Search<'a> {
     }
 
     fn leads_on(&self, node: u32, state: State, root: u32, goal: u32, round: u32) -> bool {
-        let cell = cell(node, state);
+        let cell = self.states.cell(node, state);
         let hopeless =
             self.pattern.timed && self.earliest_end[cell] >= self.region.invoked[goal as usize];
         let climbs =
@@ -410,8 +421,19 @@ fn ends(shape: Shape, arc: &Arc) -> (u32, u32) {
     (2 * arc.from, 2 * arc.to + u32::from(odd))
 }
 
-fn cell(node: u32, state: State) -> usize {
-    node as usize * STATES + state as usize
+/// All cells, by component.
+fn by_component(component: &[u32]) -> Vec<u32> {
+    let count = component.iter().max().map_or(0, |last| *last as usize + 1);
+    let mut next = vec![0_u32; count + 1];
+    component.iter().for_each(|component| next[*component as usize + 1] += 1);
+    (0..count).for_each(|component| next[component + 1] += next[component]);
+    let mut sorted = vec![0; component.len()];
+    for (cell, component) in component.iter().enumerate() {
+        let slot = &mut next[*component as usize];
+        sorted[*slot as usize] = cell as u32;
+        *slot += 1;
+    }
+    sorted
 }
 
 #[cfg(test)]

@@ -148,15 +148,50 @@ impl Tarjan {
     }
 }
 
-/// The component of every transaction in the graph together with real time.
-///
-/// Real time costs no arc for each pair: one node for each completion, in a chain. A transaction leads to its completion, and the last completion
-/// before an invocation leads to the transaction.
-pub(super) fn components_in_time(
+/// The component of every transaction in the graph together with an order.
+pub(super) fn components_in(
+    order: Order,
     transactions: &Transactions<'_>,
     graph: &Graph,
     live: &[bool],
 ) -> Vec<u32> {
+    let next_arc = |node: u32, at: usize| match graph.from(node).get(at) {
+        Some(arc) if arc.rests_on <= order => Next::Node(arc.to),
+        Some(_) => Next::Skip,
+        None => Next::End,
+    };
+    match order {
+        Order::Plain => components(graph.len(), next_arc),
+        Order::Process => {
+            let follower = followers(transactions, live);
+            components(graph.len(), |node, at| match (at, follower[node as usize]) {
+                (0, NONE) => Next::Skip,
+                (0, next) => Next::Node(next),
+                _ => next_arc(node, at - 1),
+            })
+        }
+        Order::RealTime => components_in_time(transactions, graph, live),
+    }
+}
+
+/// The next transaction of the same process that took effect.
+fn followers(transactions: &Transactions<'_>, live: &[bool]) -> Vec<u32> {
+    let mut followers = vec![NONE; live.len()];
+    let mut last = std::collections::HashMap::<u32, usize, rustc_hash::FxBuildHasher>::default();
+    for place in (0..live.len()).filter(|place| live[*place]) {
+        let process = transactions.operation(place as u32).process;
+        if let Some(before) = last.insert(process, place) {
+            followers[before] = place as u32;
+        }
+    }
+    followers
+}
+
+/// The component of every transaction in the graph together with real time.
+///
+/// Real time costs no arc for each pair: one node for each completion, in a chain. A transaction leads to its completion, and the last completion
+/// before an invocation leads to the transaction.
+fn components_in_time(transactions: &Transactions<'_>, graph: &Graph, live: &[bool]) -> Vec<u32> {
     let operations = transactions.history.operations();
     let mut completions: Vec<_> = (0..graph.len() as u32)
         .filter(|place| live[*place as usize] && operations[*place as usize].completed != NEVER)

@@ -140,12 +140,12 @@ impl Case<'_> {
         anomalies: &mut Anomalies,
         limits: &Limits,
     ) -> Vec<Anomaly> {
-        let component = graph::components_in_time(&self.transactions, graph, live);
-        let region = Region::of(&self.transactions, graph, live, &component);
         let seconds = limits.time.as_secs_f64();
         let mut steps = Steps { left: (seconds * ARCS_PER_SECOND as f64) as u64 };
         let mut unsearched = Vec::new();
         for order in [Order::Plain, Order::Process, Order::RealTime] {
+            let component = graph::components_in(order, &self.transactions, graph, live);
+            let region = Region::of(&self.transactions, graph, live, &component);
             for shape in Shape::ALL {
                 let anomaly = Anomaly::Cycle(shape, order);
                 if order != Order::Plain && is_known(anomaly, anomalies) {

@@ -3,12 +3,13 @@
 use super::anomaly::{Order, Shape};
 use super::graph::Arc;
 use crate::certificate::Dependency;
+use crate::history::ValueId;
 
 /// How far an automaton is.
 pub(super) type State = u8;
 
 /// How many states there are.
-pub(super) const STATES: usize = 16;
+const STATES: usize = 16;
 
 /// Something that the order asks for was passed.
 const MARK: State = 1;
@@ -18,6 +19,29 @@ const LAST: State = 2;
 const ONE: State = 4;
 /// Two anti-dependencies were passed; for [`Shape::G2`]: in a row.
 const TWO: State = 8;
+
+/// The states of one pattern, numbered densely: most patterns have few.
+#[derive(Clone, Debug)]
+pub(super) struct States {
+    numbers: [State; STATES],
+    all: Vec<State>,
+}
+
+impl States {
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The number of a node in a state.
+    pub(super) fn cell(&self, node: u32, state: State) -> usize {
+        node as usize * self.all.len() + self.numbers[state as usize] as usize
+    }
+
+    /// The node and the state of a number.
+    pub(super) fn of(&self, cell: usize) -> (u32, State) {
+        ((cell / self.all.len()) as u32, self.all[cell % self.all.len()])
+    }
+}
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +117,37 @@ impl Pattern {
             Shape::G2 if !self.timed && state & LAST != 0 && state & TWO == 0 => None,
             Shape::G1c | Shape::GSingle | Shape::GNonadjacent | Shape::G2 => Some(kept),
         }
+    }
+
+    /// The states that can be reached, each with its number among them.
+    pub(super) fn states(self) -> States {
+        let mut states = States { numbers: [State::MAX; STATES], all: vec![self.start()] };
+        let kinds = [
+            Dependency::WriteWrite,
+            Dependency::WriteRead,
+            Dependency::ReadWrite,
+            Dependency::Process,
+        ];
+        let mut at = 0;
+        while let Some(state) = states.all.get(at).copied() {
+            states.numbers[state as usize] = at as State;
+            for kind in kinds {
+                for rests_on in [Order::Plain, Order::Process, Order::RealTime] {
+                    let arc = Arc {
+                        from: 0,
+                        to: 0,
+                        key: ValueId::NIL,
+                        value: ValueId::NIL,
+                        kind,
+                        rests_on,
+                    };
+                    let next = self.step(state, &arc);
+                    states.all.extend(next.filter(|next| !states.all.contains(next)));
+                }
+            }
+            at += 1;
+        }
+        states
     }
 
     /// Whether what was passed is enough.

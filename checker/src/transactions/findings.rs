@@ -79,5 +79,7 @@ pub(super) struct Dependencies {
     pub(super) live: Vec<bool>,
     /// Whether every order that respects all dependencies explains the history.
     pub(super) exact: bool,
+    /// Whether there were more arcs than memory for them, so that some are missing.
+    pub(super) is_cut: bool,
     pub(super) anomalies: Anomalies,
 }

@@ -35,13 +35,24 @@ struct Unseen {
     value: ValueId,
 }
 
-pub(super) fn dependencies(transactions: &Transactions<'_>, versions: &Versions) -> Dependencies {
+pub(super) fn dependencies(
+    transactions: &Transactions<'_>,
+    versions: &Versions,
+    arcs_max: usize,
+) -> Dependencies {
     let mut lists = Lists::new(transactions, versions);
+    lists.arcs_max = arcs_max;
     lists.read_all();
     lists.order_versions();
     lists.find_unseen();
     lists.connect();
-    Dependencies { arcs: lists.arcs, live: lists.live, exact: true, anomalies: lists.anomalies }
+    Dependencies {
+        is_cut: lists.arcs.len() >= arcs_max,
+        arcs: lists.arcs,
+        live: lists.live,
+        exact: true,
+        anomalies: lists.anomalies,
+    }
 }
 
 /// Several transactions that read the same version of a list and appended to it. A graph without cycles has none, so they are looked for only in others.
@@ -92,6 +103,8 @@ struct Lists<'a> {
     unseen: Vec<Unseen>,
     live: Vec<bool>,
     arcs: Vec<Arc>,
+    /// How many there may be: many readers that missed many appends of one key take an arc for each pair.
+    arcs_max: usize,
     anomalies: Anomalies,
 }
 
@@ -108,6 +121,7 @@ impl<'a> Lists<'a> {
             unseen: vec![],
             live: (0..transactions.len() as u32).map(is_ok).collect(),
             arcs: Vec::with_capacity(transactions.steps() * 3 / 2),
+            arcs_max: usize::MAX,
             anomalies: Anomalies::default(),
         }
     }
@@ -308,7 +322,7 @@ impl<'a> Lists<'a> {
     }
 
     fn arc(&mut self, kind: Dependency, from: u32, to: u32, key: u32, value: ValueId) {
-        if from != to {
+        if from != to && self.arcs.len() < self.arcs_max {
             let key = self.transactions.keys[key as usize];
             self.arcs.push(Arc { from, to, key, value, kind, rests_on: Order::Plain });
         }

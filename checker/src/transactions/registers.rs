@@ -75,7 +75,7 @@ pub(super) fn dependencies(
     registers.order_versions(assumptions);
     registers.connect();
     let Registers { arcs, live, anomalies, .. } = registers;
-    Dependencies { arcs, live, exact, anomalies }
+    Dependencies { arcs, live, exact, is_cut: false, anomalies }
 }
 
 /// Several transactions that read the same version of a register and overwrote it.

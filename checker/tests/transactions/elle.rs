@@ -154,16 +154,19 @@ fn ruled_out<'a>(found: impl Iterator<Item = &'a Found>) -> RuledOut {
     RuledOut::from_weakest(found.flat_map(|found| found.anomaly.rules_out()).copied())
 }
 
+/// Action and key of every step.
+type Shapes = Vec<(Value, Value)>;
+
 /// Elle's tests leave out invocations, and let a process do several things at once. Where a completion has no invocation it gets one just before;
 /// a process that is busy or crashed is given another number.
 fn events(ops: &[Value]) -> Vec<(u64, String, Value)> {
     let kind = |op: &Value| op["type"].as_str().unwrap().to_string();
-    let shape = |op: &Value| -> Vec<(Value, Value)> {
+    let shape = |op: &Value| -> Shapes {
         let steps = op["value"].as_array().cloned().unwrap_or_default();
         steps.iter().map(|step| (step[0].clone(), step[1].clone())).collect()
     };
     let mut events = Vec::new();
-    let mut open: Vec<(u64, u64, Vec<(Value, Value)>)> = Vec::new();
+    let mut open: Vec<(u64, u64, Shapes)> = Vec::new();
     let mut last_of: HashMap<u64, u64> = HashMap::new();
     let mut next_number = 1_000;
     for op in ops {

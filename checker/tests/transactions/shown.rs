@@ -1,5 +1,7 @@
 //! What a person is shown: verdict, anomaly, sentences and drawings.
 
+use std::time::Duration;
+
 use checker::models::Model::{self, ListAppend, RwRegister};
 use checker::transactions::{Consistency, Findings, drawings};
 use checker::verdict::Verdict;
@@ -153,6 +155,18 @@ fn nothing_to_judge_is_no_pass() {
     check(ListAppend, "serializable", &[r#"0 invoke [["append", "x", 1]]"#], Verdict::Unknown, &[]);
     let alone = [r#"0 invoke [["append", "x", 1]]"#, r#"0 ok [["append", "x", 1]]"#];
     check(ListAppend, "serializable", &alone, Verdict::Unknown, &[]);
+}
+
+#[test]
+fn a_limit_makes_a_verdict_unknown_and_never_valid() {
+    for (memory_bytes, time) in [(0, Duration::from_secs(9)), (1 << 20, Duration::ZERO)] {
+        let limits = checker::judge::Limits { time, memory_bytes };
+        let strict = Consistency::StrictSerializable;
+        let found =
+            checker::transactions::check(&history(STALE), ListAppend, strict, &limits).unwrap();
+        assert_eq!(found.report.verdict, Verdict::Unknown);
+        assert!(found.report.detail.contains("a limit was reached"), "{}", found.report.detail);
+    }
 }
 
 #[test]

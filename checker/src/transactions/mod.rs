@@ -120,7 +120,8 @@ impl Case<'_> {
         drop(arcs);
         let any_dependency = !graph.arcs().is_empty();
         let in_time = order::in_real_time(&self.transactions, &graph, &live);
-        let is_witness = |order: &Vec<u32>| exact || registers::explains(&self.transactions, order);
+        let is_witness =
+            |order: &Vec<u32>| exact || order::explains_registers(&self.transactions, order);
         if let (true, Some(order)) = (anomalies.found.is_empty(), &in_time) {
             let order = is_witness(order).then(|| order.clone());
             return Search { anomalies: vec![], order, unsearched: vec![], any_dependency };

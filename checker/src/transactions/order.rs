@@ -1,9 +1,9 @@
 //! One order of all transactions that respects every dependency (Kahn 1962).
 
 use super::graph::Graph;
-use super::micro::Transactions;
+use super::micro::{Action, Transactions};
 use super::versions::NONE;
-use crate::history::NEVER;
+use crate::history::{NEVER, Outcome, ValueId};
 
 /// An order that also respects real time, if there is one.
 ///
@@ -35,6 +35,22 @@ pub(super) fn in_any_time(graph: &Graph, live: &[bool]) -> Option<Vec<u32>> {
     let all = (0..graph.len() as u32).filter(|place| live[*place as usize]);
     all.for_each(|place| kahn.invoke(place));
     kahn.finish()
+}
+
+/// Whether every result is right when transactions over registers are run in this order, one after another.
+pub(super) fn explains_registers(transactions: &Transactions<'_>, order: &[u32]) -> bool {
+    let mut state = vec![ValueId::NIL; transactions.keys.len()];
+    order.iter().all(|place| {
+        let reads_count = transactions.outcome(*place) == Outcome::Ok;
+        transactions.micros(*place).iter().all(|micro| {
+            let value = &mut state[micro.key as usize];
+            match micro.action {
+                Action::Write => *value = micro.value,
+                Action::Read => return !reads_count || *value == micro.value,
+            }
+            true
+        })
+    })
 }
 
 /// What happens at each event: twice the transaction that is invoked, one more for a completion.

@@ -486,19 +486,3 @@ fn cyclic(pairs: &[Pair], known: &[Pair]) -> Option<u32> {
     }
     None
 }
-
-/// Whether every result is right when the transactions are run in this order, one after another.
-pub(super) fn explains(transactions: &Transactions<'_>, order: &[u32]) -> bool {
-    let mut state = vec![ValueId::NIL; transactions.keys.len()];
-    order.iter().all(|place| {
-        let reads_count = transactions.outcome(*place) == Outcome::Ok;
-        transactions.micros(*place).iter().all(|micro| {
-            let value = &mut state[micro.key as usize];
-            match micro.action {
-                Action::Write => *value = micro.value,
-                Action::Read => return !reads_count || *value == micro.value,
-            }
-            true
-        })
-    })
-}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::{Certificate, Fingerprint, ObjectProof};
 use crate::history::{self, History};
 use crate::linearizability;
 pub use crate::linearizability::Limits;
@@ -15,6 +16,7 @@ use crate::properties::{
     split_votes,
 };
 use crate::trace::{self, Trace};
+use crate::transactions::{self, Consistency, Drawing, NoTransactions};
 use crate::verdict::{CheckReport, Judgement, Verdict};
 
 /// What a run asks of the checker: the object `judge` of `run.json`.
@@ -78,71 +80,204 @@ pub enum Error {
     },
 }
 
-/// Judges a run directory.
-pub fn judge_run(dir: &Path, limits: &Limits) -> Result<Judgement, Error> {
-    let plan = read_plan(&dir.join("run.json"))?;
-    let path = dir.join("history.jsonl");
-    let history = History::read(&path)?;
-    let model =
-        plan.model.parse().map_err(|reason| Error::Run { path: dir.join("run.json"), reason })?;
-    fits(&history, model).map_err(|reason| Error::Operation { path, reason })?;
-    let traces = read_traces(&dir.join("trace"))?;
-    let mut checks = Vec::new();
-    for name in &plan.checks {
-        checks.push(match name.as_str() {
-            linearizability::NAME => linearizability::check(&history, model, limits),
-            other => match other.parse::<Model>() {
-                Ok(property) if property.family() == Family::Property => {
-                    properties::check(&history, property, &plan.options)
-                }
-                _ => raft::check(other, &traces).unwrap_or_else(|| unknown_check(other)),
-            },
-        });
-    }
-    checks.push(nodes_alive::check(&history));
-    if let Some(within) = plan.expect.recovers_within {
-        checks.push(recovery::check(&history, Duration::from_nanos(within)));
-    }
-    checks.push(faults_effective::check(&history));
-    checks.push(operations::check(&history, &plan.expect.ok));
-    checks.push(final_reads::check(&history, &plan.keys));
-    if let Some(expected) = plan.expect.split_votes {
-        checks.push(split_votes::check(&traces, expected));
-    }
-    checks.push(run_complete::check(&history));
-    Ok(judgement(&history, checks))
+/// How a recording is to be judged, beyond what it says itself.
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    /// What a bare history is of; guessed from its operations where nothing is said. A run says it itself.
+    pub model: Option<Model>,
+    /// What transactions must be.
+    pub consistency: Consistency,
+    /// What the checks of a bare history expect beyond their defaults.
+    pub options: properties::Options,
+    /// How much may be used.
+    pub limits: Limits,
+    /// Whether a certificate is wanted.
+    pub certify: bool,
 }
 
-/// Judges a bare history. Without a model, guesses it from the operations; returns the model that was used.
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// What the history was judged as.
+    pub model: Model,
+    /// All checks.
+    pub judgement: Judgement,
+    /// What shows the verdict on what clients saw, if it was wanted and the check gives proofs.
+    pub certificate: Option<Certificate>,
+    /// The cycles that were found among transactions.
+    pub drawings: Vec<Drawing>,
+}
+
+/// Judges a run directory or a bare history.
+pub fn judge(path: &Path, question: &Question) -> Result<Judged, Error> {
+    if path.is_dir() { run(path, question) } else { bare(path, question) }
+}
+
+/// Judges a run directory within these limits.
+pub fn judge_run(dir: &Path, limits: &Limits) -> Result<Judgement, Error> {
+    let question = Question { limits: *limits, ..Question::default() };
+    Ok(run(dir, &question)?.judgement)
+}
+
+/// Judges a bare history within these limits. Without a model, guesses it from the operations; returns the model that was used.
 pub fn judge_history(
     path: &Path,
     model: Option<Model>,
     limits: &Limits,
 ) -> Result<(Model, Judgement), Error> {
-    judge_history_expecting(path, model, &properties::Options::default(), limits)
+    let question = Question { model, limits: *limits, ..Question::default() };
+    let judged = bare(path, &question)?;
+    Ok((judged.model, judged.judgement))
 }
 
-/// The same, where a check of the history expects something beyond its defaults.
-pub fn judge_history_expecting(
-    path: &Path,
-    model: Option<Model>,
-    options: &properties::Options,
-    limits: &Limits,
-) -> Result<(Model, Judgement), Error> {
-    let history = History::read(path)?;
-    let model = model.unwrap_or_else(|| Model::guess(&history));
-    fits(&history, model).map_err(|reason| Error::Operation { path: path.into(), reason })?;
-    let checks =
-        vec![judge_as(&history, model, limits), operations::check(&history, &BTreeMap::new())];
-    Ok((model, judgement(&history, checks)))
-}
-
-/// Judges a history as one model. Operations that the model does not have must not be in it.
+/// Judges a history as one model, within these limits. Operations that the model does not have must not be in it ([`fits`]).
 pub fn judge_as(history: &History, model: Model, limits: &Limits) -> CheckReport {
-    match model.family() {
-        Family::Object => linearizability::check(history, model, limits),
-        Family::Transactions | Family::Property => unknown_check(model.name()),
+    let question = Question { limits: *limits, ..Question::default() };
+    promise(history, model, &question).map_or_else(
+        |wrong| unjudged(model.name(), format!("line {}: {}", wrong.line, wrong.reason)),
+        |promise| promise.report,
+    )
+}
+
+fn run(dir: &Path, question: &Question) -> Result<Judged, Error> {
+    let plan = read_plan(&dir.join("run.json"))?;
+    let path = dir.join("history.jsonl");
+    let history = History::read(&path)?;
+    let model: Model =
+        plan.model.parse().map_err(|reason| Error::Run { path: dir.join("run.json"), reason })?;
+    let mut case = Case::new(&history, &path, model, question)?;
+    let traces = read_traces(&dir.join("trace"))?;
+    for name in &plan.checks {
+        match name.as_str() {
+            linearizability::NAME => case.take_promise()?,
+            other => case.checks.push(named_check(other, &history, &plan.options, &traces)),
+        }
     }
+    case.checks.push(nodes_alive::check(&history));
+    if let Some(within) = plan.expect.recovers_within {
+        case.checks.push(recovery::check(&history, Duration::from_nanos(within)));
+    }
+    case.checks.push(faults_effective::check(&history));
+    case.checks.push(operations::check(&history, &plan.expect.ok));
+    case.checks.push(final_reads::check(&history, &plan.keys));
+    if let Some(expected) = plan.expect.split_votes {
+        case.checks.push(split_votes::check(&traces, expected));
+    }
+    case.checks.push(run_complete::check(&history));
+    Ok(case.judged())
+}
+
+fn bare(path: &Path, question: &Question) -> Result<Judged, Error> {
+    let history = History::read(path)?;
+    let model = question.model.unwrap_or_else(|| Model::guess(&history));
+    let mut case = Case::new(&history, path, model, question)?;
+    case.take_promise()?;
+    case.checks.push(operations::check(&history, &BTreeMap::new()));
+    Ok(case.judged())
+}
+
+/// A check that a run names: a property of the history, or one of the traces.
+fn named_check(
+    name: &str,
+    history: &History,
+    options: &properties::Options,
+    traces: &[Trace],
+) -> CheckReport {
+    match name.parse::<Model>() {
+        Ok(property) if property.family() == Family::Property => {
+            properties::check(history, property, options)
+        }
+        _ => raft::check(name, traces).unwrap_or_else(|| {
+            // A check of another version. What is not judged is not passed.
+            unjudged(name, "this version of faultline does not know this check".into())
+        }),
+    }
+}
+
+/// A history that is being judged.
+struct Case<'a> {
+    history: &'a History,
+    path: &'a Path,
+    model: Model,
+    question: &'a Question,
+    checks: Vec<CheckReport>,
+    certificate: Option<Certificate>,
+    drawings: Vec<Drawing>,
+}
+
+impl<'a> Case<'a> {
+    fn new(
+        history: &'a History,
+        path: &'a Path,
+        model: Model,
+        question: &'a Question,
+    ) -> Result<Self, Error> {
+        fits(history, model).map_err(|reason| Error::Operation { path: path.into(), reason })?;
+        let (checks, drawings) = (Vec::new(), Vec::new());
+        Ok(Self { history, path, model, question, checks, certificate: None, drawings })
+    }
+
+    /// Judges what the model promises.
+    fn take_promise(&mut self) -> Result<(), Error> {
+        let Self { history, path, model, question, .. } = *self;
+        let promise = promise(history, model, question).map_err(|wrong| Error::Operation {
+            path: path.to_path_buf(),
+            reason: format!("line {}: {}", wrong.line, wrong.reason),
+        })?;
+        if let Some(proofs) = promise.proofs.filter(|_| question.certify) {
+            let file = Fingerprint::of(path)
+                .map_err(|source| history::Error::Io { path: path.to_path_buf(), source })?;
+            let consistency = match model.family() {
+                Family::Transactions => question.consistency.name(),
+                _ => linearizability::NAME,
+            };
+            let claim = (model, consistency);
+            let certificate = Certificate::new(history, file, claim, &promise.report, &proofs);
+            self.certificate = Some(certificate);
+        }
+        self.checks.push(promise.report);
+        self.drawings = promise.drawings;
+        Ok(())
+    }
+
+    fn judged(self) -> Judged {
+        Judged {
+            model: self.model,
+            judgement: judgement(self.history, self.checks),
+            certificate: self.certificate,
+            drawings: self.drawings,
+        }
+    }
+}
+
+/// What was found about the promise of a model.
+struct Promise {
+    report: CheckReport,
+    /// Nothing if the check gives no proofs, or none were wanted.
+    proofs: Option<Vec<ObjectProof>>,
+    drawings: Vec<Drawing>,
+}
+
+fn promise(
+    history: &History,
+    model: Model,
+    question: &Question,
+) -> Result<Promise, NoTransactions> {
+    let limits = &question.limits;
+    let (report, proofs, drawings) = match model.family() {
+        Family::Object if question.certify => {
+            let (report, proofs) = linearizability::check_with_proofs(history, model, limits);
+            (report, Some(proofs), vec![])
+        }
+        Family::Object => (linearizability::check(history, model, limits), None, vec![]),
+        Family::Transactions => {
+            let findings = transactions::check(history, model, question.consistency, limits)?;
+            let drawings = transactions::drawings(history, model, &findings);
+            (findings.report, Some(findings.proofs), drawings)
+        }
+        Family::Property => (properties::check(history, model, &question.options), None, vec![]),
+    };
+    Ok(Promise { report, proofs, drawings })
 }
 
 fn judgement(history: &History, checks: Vec<CheckReport>) -> Judgement {
@@ -155,9 +290,7 @@ fn judgement(history: &History, checks: Vec<CheckReport>) -> Judgement {
     }
 }
 
-/// A check of another version. What is not judged is not passed.
-fn unknown_check(name: &str) -> CheckReport {
-    let detail = "this version of faultline does not know this check".into();
+fn unjudged(name: &str, detail: String) -> CheckReport {
     CheckReport {
         name: name.into(),
         verdict: Verdict::Unknown,

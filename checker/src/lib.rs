@@ -34,6 +34,7 @@ pub mod linearizability;
 pub mod models;
 pub mod properties;
 pub mod trace;
+pub mod transactions;
 pub mod verdict;
 
 pub use history::{History, Recorder};

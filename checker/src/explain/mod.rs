@@ -3,10 +3,12 @@
 mod collection;
 mod object;
 mod register;
+mod transactions;
 
 pub(crate) use collection::{Argument, collection};
 pub(crate) use object::{Found, object};
 pub(crate) use register::register;
+pub(crate) use transactions::transactions;
 use serde_json::Value;
 
 use crate::history::{Outcome, View};

@@ -1,30 +1,45 @@
 //! `faultline check PATH`
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use checker::judge::{Limits, judge_history_expecting, judge_run};
+use checker::judge::{Judged, Limits, Question, judge};
 use checker::models::Model;
 use checker::properties::Options;
+use checker::transactions::{Consistency, Drawing};
 use checker::verdict::{ExitCode, Judgement};
 use clap::Args;
 
+use super::follow::{Ending, follow};
 use crate::report;
 
 /// Arguments of a check.
 #[derive(Debug, Args)]
 pub(super) struct CheckArguments {
-    /// A run directory, or a history file
+    /// A run directory, or a history file: JSON lines, Jepsen's EDN, JSON or text logs, Porcupine's logs; plain, gzip or zstd
     path: PathBuf,
-    /// What the history is of: register or cas-register; guessed from its operations when left out
+    /// What the history is of, as docs/checks.md lists: cas-register, queue, list-append, bank, …; guessed from its operations when left out
     #[arg(long)]
     model: Option<Model>,
+    /// What transactions (list-append, rw-register) must be: serializable, snapshot-isolation, …
+    #[arg(long, value_name = "MODEL", default_value = "strict-serializable")]
+    consistency: Consistency,
     /// What the check of a history file expects, as JSON: '{"negative_balances":true}' (docs/checks.md)
-    #[arg(long, default_value = "{}", value_parser = options)]
+    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = options)]
     options: Options,
+    /// Write what shows the verdict to this file, for `faultline verify` or a verifier of your own (docs/certificates.md)
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// Draw the shortest cycles of transactions into this directory, as SVG and for Graphviz
+    #[arg(long, value_name = "DIR")]
+    drawings: Option<PathBuf>,
     /// Print the judgement as JSON (the content of verdict.json)
     #[arg(long)]
     json: bool,
+    /// Follow a history that is still being written: end with 1 at the first violation, or with the whole verdict when the run ends or on Ctrl-C
+    #[arg(long)]
+    follow: bool,
     #[command(flatten)]
     limits: LimitArguments,
 }
@@ -69,27 +84,61 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
-    let limits = arguments.limits.limits();
-    let judged = if arguments.path.is_dir() {
-        judge_run(&arguments.path, &limits)
-    } else {
-        judge_history_expecting(&arguments.path, arguments.model, &arguments.options, &limits).map(
-            |(model, judgement)| {
-                if arguments.model.is_none() && !arguments.json {
-                    println!("faultline: judged as {model} (guessed; --model says otherwise)");
-                }
-                judgement
-            },
-        )
-    };
-    match judged {
-        Ok(judgement) => {
-            show(arguments, &judgement);
-            judgement.verdict.into()
+    if arguments.follow {
+        match follow(&arguments.path, arguments.model) {
+            Ok(Ending::JudgeAll) => {}
+            Ok(Ending::Violation(judgement)) => {
+                show(arguments, &judgement);
+                return judgement.verdict.into();
+            }
+            Err(error) => return super::fail(ExitCode::Usage, &error),
         }
-        // Whatever cannot be read is malformed input.
-        Err(error) => super::fail(ExitCode::Usage, &error),
     }
+    let question = Question {
+        model: arguments.model,
+        consistency: arguments.consistency,
+        options: arguments.options.clone(),
+        limits: arguments.limits.limits(),
+        certify: arguments.certificate.is_some(),
+    };
+    let judged = match judge(&arguments.path, &question) {
+        Ok(judged) => judged,
+        // Whatever cannot be read is malformed input.
+        Err(error) => return super::fail(ExitCode::Usage, &error),
+    };
+    if arguments.model.is_none() && !arguments.json && !arguments.path.is_dir() {
+        println!("faultline: judged as {} (guessed; --model says otherwise)", judged.model);
+    }
+    show(arguments, &judged.judgement);
+    write_beside(arguments, &judged).unwrap_or_else(|code| code)
+}
+
+/// What was asked for beside the judgement. What cannot be written is told by its code.
+fn write_beside(arguments: &CheckArguments, judged: &Judged) -> Result<ExitCode, ExitCode> {
+    if let Some(directory) = &arguments.drawings {
+        draw(directory, &judged.drawings).map_err(|error| {
+            let reason = format!("cannot draw into {}: {error}", directory.display());
+            super::fail(ExitCode::RunFailed, &reason)
+        })?;
+    }
+    if let Some(path) = &arguments.certificate {
+        let Some(certificate) = &judged.certificate else {
+            let reason = format!("no certificate: a check of {} gives no proofs", judged.model);
+            return Err(super::fail(ExitCode::Usage, &reason));
+        };
+        let written = certificate.write(path);
+        written.map_err(|error| super::fail(ExitCode::RunFailed, &error))?;
+    }
+    Ok(judged.judgement.verdict.into())
+}
+
+fn draw(directory: &Path, drawings: &[Drawing]) -> io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    drawings.iter().try_for_each(|drawing| {
+        let file = directory.join(drawing.name);
+        std::fs::write(file.with_extension("svg"), &drawing.svg)?;
+        std::fs::write(file.with_extension("dot"), &drawing.dot)
+    })
 }
 
 fn show(arguments: &CheckArguments, judgement: &Judgement) {

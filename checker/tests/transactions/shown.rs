@@ -1,0 +1,184 @@
+//! What a person is shown: verdict, anomaly, sentences and drawings.
+
+use std::time::Duration;
+
+use checker::models::Model::{self, ListAppend, RwRegister};
+use checker::transactions::{Consistency, Findings, drawings};
+use checker::verdict::Verdict;
+
+use super::support::{findings, history};
+
+fn check(
+    model: Model,
+    asked: &str,
+    lines: &[&str],
+    verdict: Verdict,
+    anomalies: &[&str],
+) -> Findings {
+    let history = history(lines);
+    let found = findings(&history, model, asked.parse().unwrap());
+    let names: Vec<_> = found.anomalies.iter().map(|found| found.anomaly.name()).collect();
+    assert_eq!((found.report.verdict, &names[..]), (verdict, anomalies), "{:#?}", found.report);
+    assert_eq!(found.report.violations.is_empty(), verdict != Verdict::Invalid);
+    found
+}
+
+const STALE: &[&str] = &[
+    r#"0 invoke [["append", "x", 1]]"#,
+    r#"0 ok [["append", "x", 1]]"#,
+    r#"1 invoke [["r", "x", null]]"#,
+    r#"1 ok [["r", "x", []]]"#,
+    r#"2 invoke [["r", "x", null]]"#,
+    r#"2 ok [["r", "x", [1]]]"#,
+];
+
+#[test]
+fn a_stale_read_is_explained_and_drawn() {
+    let found = check(
+        ListAppend,
+        "strict-serializable",
+        STALE,
+        Verdict::Invalid,
+        &["G-single-item-realtime"],
+    );
+    let violation = &found.report.violations[0];
+    assert!(violation.summary.starts_with("G-single-item-realtime: a transaction missed"));
+    assert_eq!(
+        violation.explanation,
+        [
+            r#"Let T1 = [["r","x",[]]] (line 3, process 1, from 0.000 s to 0.000 s)."#,
+            r#"Let T2 = [["append","x",1]] (line 1, process 0, from 0.000 s to 0.000 s)."#,
+            "T1 must come before T2, because T1 read key x without 1, which T2 wrote.",
+            "However, T2 must come before T1, because T2 was over at 0.000 s, and T1 began only at 0.000 s: a contradiction.",
+        ]
+    );
+    let drawn = drawings(&history(STALE), ListAppend, &found);
+    assert_eq!(drawn.len(), 1);
+    assert!(
+        drawn[0].dot.contains("T1 -> T2 [label=\"rw x\"]")
+            && drawn[0].dot.contains("T2 -> T1 [label=\"rt\"]")
+    );
+    assert!(drawn[0].svg.contains(">rw x</text>") && drawn[0].svg.contains("append x 1"));
+}
+
+#[test]
+fn what_breaks_only_a_stronger_model_is_a_fact_and_convicts_nobody() {
+    let found =
+        check(ListAppend, "serializable", STALE, Verdict::Valid, &["G-single-item-realtime"]);
+    assert!(
+        found.report.detail.contains("not strong-snapshot-isolation"),
+        "{}",
+        found.report.detail
+    );
+    assert!(found.report.detail.contains("at most "), "{}", found.report.detail);
+    let strongest: Vec<_> = found.ruled_out.strongest_left().map(Consistency::name).collect();
+    assert_eq!(strongest, ["strong-session-serializable", "strong-read-committed"]);
+    assert_eq!(found.proofs.len(), 1);
+}
+
+#[test]
+fn snapshots_that_do_not_exist_break_snapshot_isolation_and_write_skew_does_not() {
+    let fork = [
+        r#"0 invoke [["append", "x", 1]]"#,
+        r#"1 invoke [["append", "y", 1]]"#,
+        r#"2 invoke [["r", "x", null], ["r", "y", null]]"#,
+        r#"3 invoke [["r", "x", null], ["r", "y", null]]"#,
+        r#"0 ok [["append", "x", 1]]"#,
+        r#"1 ok [["append", "y", 1]]"#,
+        r#"2 ok [["r", "x", [1]], ["r", "y", []]]"#,
+        r#"3 ok [["r", "x", []], ["r", "y", [1]]]"#,
+    ];
+    check(ListAppend, "snapshot-isolation", &fork, Verdict::Invalid, &["G-nonadjacent-item"]);
+    check(
+        ListAppend,
+        "parallel-snapshot-isolation",
+        &fork,
+        Verdict::Valid,
+        &["G-nonadjacent-item"],
+    );
+    let skew = [
+        r#"0 invoke [["r", "x", null], ["append", "y", 1]]"#,
+        r#"1 invoke [["r", "y", null], ["append", "x", 1]]"#,
+        r#"0 ok [["r", "x", []], ["append", "y", 1]]"#,
+        r#"1 ok [["r", "y", []], ["append", "x", 1]]"#,
+    ];
+    check(ListAppend, "snapshot-isolation", &skew, Verdict::Valid, &["G2-item"]);
+    check(ListAppend, "serializable", &skew, Verdict::Invalid, &["G2-item"]);
+}
+
+#[test]
+fn what_nobody_wrote_and_what_was_written_twice() {
+    let thin = [
+        r#"0 invoke [["w", "x", 2]]"#,
+        r#"0 ok [["w", "x", 2]]"#,
+        r#"1 invoke [["r", "x", null]]"#,
+        r#"1 ok [["r", "x", 3]]"#,
+    ];
+    let found = check(RwRegister, "read-uncommitted", &thin, Verdict::Invalid, &["thin-air"]);
+    assert_eq!(
+        found.report.violations[0].explanation[1],
+        "T1 read 3 of key x, which no transaction wrote."
+    );
+    let twice = [
+        r#"0 invoke [["w", "x", 2]]"#,
+        r#"0 ok [["w", "x", 2]]"#,
+        r#"1 invoke [["w", "x", 2]]"#,
+        r#"1 ok [["w", "x", 2]]"#,
+    ];
+    let found = check(RwRegister, "strict-serializable", &twice, Verdict::Unknown, &[]);
+    assert!(found.report.detail.contains("lines 1 and 3"), "{}", found.report.detail);
+}
+
+#[test]
+fn a_stale_register_is_stale_in_real_time_only() {
+    let stale = [
+        r#"0 invoke [["w", "x", 1]]"#,
+        r#"0 ok [["w", "x", 1]]"#,
+        r#"0 invoke [["w", "x", 2]]"#,
+        r#"0 ok [["w", "x", 2]]"#,
+        r#"1 invoke [["r", "x", null]]"#,
+        r#"1 ok [["r", "x", 1]]"#,
+    ];
+    let found = check(
+        RwRegister,
+        "strict-serializable",
+        &stale,
+        Verdict::Invalid,
+        &["G-single-item-realtime"],
+    );
+    assert_eq!(found.report.violations[0].operations.len(), 2);
+    check(RwRegister, "serializable", &stale, Verdict::Valid, &["G-single-item-realtime"]);
+}
+
+#[test]
+fn nothing_to_judge_is_no_pass() {
+    check(ListAppend, "serializable", &[r#"0 invoke [["append", "x", 1]]"#], Verdict::Unknown, &[]);
+    let alone = [r#"0 invoke [["append", "x", 1]]"#, r#"0 ok [["append", "x", 1]]"#];
+    check(ListAppend, "serializable", &alone, Verdict::Unknown, &[]);
+}
+
+#[test]
+fn a_limit_makes_a_verdict_unknown_and_never_valid() {
+    for (memory_bytes, time) in [(0, Duration::from_secs(9)), (1 << 20, Duration::ZERO)] {
+        let limits = checker::judge::Limits { time, memory_bytes };
+        let strict = Consistency::StrictSerializable;
+        let found =
+            checker::transactions::check(&history(STALE), ListAppend, strict, &limits).unwrap();
+        assert_eq!(found.report.verdict, Verdict::Unknown);
+        assert!(found.report.detail.contains("a limit was reached"), "{}", found.report.detail);
+    }
+}
+
+#[test]
+fn what_is_no_transaction_is_refused_with_its_line() {
+    for (step, expected) in
+        [(r#"["w", "x", 1]"#, "append"), (r#"["append", "x", null]"#, "append"), ("7", "not 7")]
+    {
+        let history = history(&[&format!("0 invoke [{step}]")]);
+        let limits = checker::judge::Limits::default();
+        let wrong =
+            checker::transactions::check(&history, ListAppend, Consistency::Serializable, &limits)
+                .unwrap_err();
+        assert!(wrong.line == 1 && wrong.reason.contains(expected), "{wrong:?}");
+    }
+}

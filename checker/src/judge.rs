@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::{Certificate, Fingerprint, consistency_of};
 use crate::history::{self, History};
 use crate::linearizability;
 pub use crate::linearizability::Limits;
@@ -77,6 +78,17 @@ pub enum Error {
 
 /// Judges a run directory.
 pub fn judge_run(dir: &Path, limits: &Limits) -> Result<Judgement, Error> {
+    run(dir, limits, &mut Evidence::Unwanted)
+}
+
+/// Judges a run directory and certifies what was found about its history, if its plan has it judged by a check that gives proofs.
+pub fn certify_run(dir: &Path, limits: &Limits) -> Result<(Judgement, Option<Certificate>), Error> {
+    let mut evidence = Evidence::of(&dir.join("history.jsonl"))?;
+    let judgement = run(dir, limits, &mut evidence)?;
+    Ok((judgement, evidence.certificate()))
+}
+
+fn run(dir: &Path, limits: &Limits, evidence: &mut Evidence) -> Result<Judgement, Error> {
     let plan = read_plan(&dir.join("run.json"))?;
     let path = dir.join("history.jsonl");
     let history = History::read(&path)?;
@@ -87,7 +99,7 @@ pub fn judge_run(dir: &Path, limits: &Limits) -> Result<Judgement, Error> {
     let mut checks = Vec::new();
     for name in &plan.checks {
         checks.push(match name.as_str() {
-            linearizability::NAME => linearizability::check(&history, model, limits),
+            linearizability::NAME => promise(&history, model, limits, evidence),
             election_safety::NAME => election_safety::check(&traces),
             other => unknown_check(other),
         });
@@ -112,15 +124,79 @@ pub fn judge_history(
     model: Option<Model>,
     limits: &Limits,
 ) -> Result<(Model, Judgement), Error> {
+    bare(path, model, limits, &mut Evidence::Unwanted)
+}
+
+/// Judges a bare history and certifies what was found, if the model is judged by a check that gives proofs.
+pub fn certify_history(
+    path: &Path,
+    model: Option<Model>,
+    limits: &Limits,
+) -> Result<(Model, Judgement, Option<Certificate>), Error> {
+    let mut evidence = Evidence::of(path)?;
+    let (model, judgement) = bare(path, model, limits, &mut evidence)?;
+    Ok((model, judgement, evidence.certificate()))
+}
+
+fn bare(
+    path: &Path,
+    model: Option<Model>,
+    limits: &Limits,
+    evidence: &mut Evidence,
+) -> Result<(Model, Judgement), Error> {
     let history = History::read(path)?;
     let model = model.unwrap_or_else(|| Model::guess(&history));
     must_fit(&history, model, path)?;
-    let promise = match model.family() {
-        Family::Object => linearizability::check(&history, model, limits),
-        Family::Transactions | Family::Property => unknown_check(model.name()),
-    };
+    let promise = promise(&history, model, limits, evidence);
     let checks = vec![promise, operations::check(&history, &BTreeMap::new())];
     Ok((model, judgement(&history, checks)))
+}
+
+/// Whether a certificate is wanted beside the judgement, and what became of it.
+enum Evidence {
+    /// It is not.
+    Unwanted,
+    /// It is, of the history in this file.
+    Wanted(Fingerprint),
+    /// Here it is.
+    Found(Box<Certificate>),
+}
+
+impl Evidence {
+    fn of(path: &Path) -> Result<Self, Error> {
+        let file = Fingerprint::of(path)
+            .map_err(|source| history::Error::Io { path: path.to_path_buf(), source })?;
+        Ok(Self::Wanted(file))
+    }
+
+    fn certificate(self) -> Option<Certificate> {
+        match self {
+            Self::Found(certificate) => Some(*certificate),
+            Self::Unwanted | Self::Wanted(_) => None,
+        }
+    }
+}
+
+/// Judges what the model promises.
+fn promise(
+    history: &History,
+    model: Model,
+    limits: &Limits,
+    evidence: &mut Evidence,
+) -> CheckReport {
+    let (report, proofs) = match (model.family(), &evidence) {
+        (Family::Object, Evidence::Unwanted) => {
+            return linearizability::check(history, model, limits);
+        }
+        (Family::Object, _) => linearizability::check_with_proofs(history, model, limits),
+        (Family::Transactions | Family::Property, _) => return unknown_check(model.name()),
+    };
+    if let Evidence::Wanted(file) = evidence {
+        let claim = (model, consistency_of(model));
+        let certificate = Certificate::new(history, file.clone(), claim, &report, &proofs);
+        *evidence = Evidence::Found(Box::new(certificate));
+    }
+    report
 }
 
 fn judgement(history: &History, checks: Vec<CheckReport>) -> Judgement {

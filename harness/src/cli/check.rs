@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use checker::judge::{Limits, judge_history, judge_run};
+use checker::certificate::Certificate;
+use checker::judge::{Error, Limits, certify_history, certify_run, judge_history, judge_run};
 use checker::models::Model;
 use checker::verdict::{ExitCode, Judgement};
 use clap::Args;
@@ -21,6 +22,9 @@ pub(super) struct CheckArguments {
     /// Print the judgement as JSON (the content of verdict.json)
     #[arg(long)]
     json: bool,
+    /// Write what shows the verdict to this file, for `faultline verify`
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
     #[command(flatten)]
     limits: LimitArguments,
 }
@@ -61,25 +65,45 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
-    let limits = arguments.limits.limits();
-    let judged = if arguments.path.is_dir() {
-        judge_run(&arguments.path, &limits)
-    } else {
-        judge_history(&arguments.path, arguments.model, &limits).map(|(model, judgement)| {
-            if arguments.model.is_none() && !arguments.json {
-                println!("faultline: judged as {model} (guessed; --model says otherwise)");
-            }
-            judgement
-        })
-    };
-    match judged {
-        Ok(judgement) => {
-            show(arguments, &judgement);
-            judgement.verdict.into()
-        }
+    let (judgement, certificate) = match judge(arguments) {
+        Ok(judged) => judged,
         // Whatever cannot be read is malformed input.
-        Err(error) => super::fail(ExitCode::Usage, &error),
+        Err(error) => return super::fail(ExitCode::Usage, &error),
+    };
+    show(arguments, &judgement);
+    if let Some(path) = &arguments.certificate {
+        let Some(certificate) = certificate else {
+            let reason = "no certificate was written: the check of this model gives no proofs";
+            return super::fail(ExitCode::Usage, &reason);
+        };
+        if let Err(error) = certificate.write(path) {
+            return super::fail(ExitCode::RunFailed, &error);
+        }
     }
+    judgement.verdict.into()
+}
+
+fn judge(arguments: &CheckArguments) -> Result<(Judgement, Option<Certificate>), Error> {
+    let CheckArguments { path, model, .. } = arguments;
+    let limits = arguments.limits.limits();
+    let certify = arguments.certificate.is_some();
+    if path.is_dir() {
+        return match certify {
+            true => certify_run(path, &limits),
+            false => judge_run(path, &limits).map(|judgement| (judgement, None)),
+        };
+    }
+    let (used, judgement, certificate) = match certify {
+        true => certify_history(path, *model, &limits)?,
+        false => {
+            let (used, judgement) = judge_history(path, *model, &limits)?;
+            (used, judgement, None)
+        }
+    };
+    if model.is_none() && !arguments.json {
+        println!("faultline: judged as {used} (guessed; --model says otherwise)");
+    }
+    Ok((judgement, certificate))
 }
 
 fn show(arguments: &CheckArguments, judgement: &Judgement) {

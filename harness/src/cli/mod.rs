@@ -4,6 +4,7 @@ mod check;
 mod guard;
 mod node;
 mod run;
+mod verify;
 
 use std::process::ExitCode as ProcessExitCode;
 
@@ -28,6 +29,8 @@ enum Command {
     Run(run::RunArguments),
     /// Judge a recording: a run directory or a bare history file
     Check(check::CheckArguments),
+    /// Check a certificate against its history, without trusting who wrote it
+    Verify(verify::VerifyArguments),
     /// Be a node of the reference system (started by `run`)
     Node(node::NodeArguments),
     /// Become a program that ends when its parent does (used by `run`)
@@ -41,6 +44,7 @@ pub(crate) fn main() -> ProcessExitCode {
     let code = match Cli::parse().command {
         Command::Run(arguments) => run::run(arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Verify(arguments) => verify::verify(&arguments),
         Command::Node(arguments) => node::node(arguments),
         Command::Guard(arguments) => guard::guard(arguments),
     };

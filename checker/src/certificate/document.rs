@@ -1,6 +1,6 @@
 //! The file that a certificate is (`docs/certificates.md`): one JSON object.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use super::verify::{Accepted, Claim, Refusal, keys, verify};
 use super::{Dependency, Edge, Fingerprint, ObjectProof, Proof};
 use crate::history::{History, Shape, ValueId};
 use crate::models::{Family, Model};
-use crate::verdict::{CheckReport, Verdict};
+use crate::verdict::{CheckReport, Verdict, Violation};
 
 /// The version of the file format that is written and read here.
 pub const FORMAT: u32 = 1;
@@ -34,7 +34,7 @@ pub struct Certificate {
     pub verdict: Verdict,
     /// The same in words; for *unknown* the limit that was reached. For people: nothing of it is verified.
     pub detail: String,
-    /// Every object, with its proof.
+    /// Every object with its proof. Transactions that are invalid may have several proofs: then the object stands here several times.
     pub objects: Vec<ObjectDocument>,
 }
 
@@ -132,18 +132,29 @@ impl Certificate {
         report: &CheckReport,
         proofs: &[ObjectProof],
     ) -> Self {
-        let mut by_key: HashMap<ValueId, &Proof> =
-            proofs.iter().map(|object| (object.key, &object.proof)).collect();
-        let object = |key: ValueId| {
-            let proof = by_key.remove(&key);
+        let keys = keys(history, model);
+        let mut proofs_of: HashMap<ValueId, Vec<&Proof>> = HashMap::new();
+        proofs.iter().for_each(|o| proofs_of.entry(o.key).or_default().push(&o.proof));
+        let mut violations_of: HashMap<Option<String>, VecDeque<&Violation>> = HashMap::new();
+        for violation in &report.violations {
+            // Transactions are one object, whatever key a violation is about.
+            let is_whole = keys.first() == Some(&ValueId::NIL);
+            let name = violation.key.clone().filter(|_| !is_whole);
+            violations_of.entry(name).or_default().push_back(violation);
+        }
+        let mut objects = Vec::new();
+        for key in keys {
             let name = (key != ValueId::NIL).then(|| history.values().words(key));
-            let violation = report.violations.iter().find(|violation| violation.key == name);
-            ObjectDocument {
+            let mut violations = violations_of.remove(&name).unwrap_or_default();
+            let proofs = proofs_of.remove(&key).unwrap_or_default();
+            let proofs = proofs.into_iter().map(|proof| written(history, proof));
+            let none = (proofs.len() == 0).then_some(ProofDocument::None);
+            objects.extend(proofs.chain(none).map(|proof| ObjectDocument {
                 key: history.values().json(key),
-                proof: proof.map_or(ProofDocument::None, |proof| written(history, proof)),
-                sentence: violation.map(|violation| violation.summary.clone()),
-            }
-        };
+                proof,
+                sentence: violations.pop_front().map(|violation| violation.summary.clone()),
+            }));
+        }
         Self {
             format: FORMAT,
             faultline: env!("CARGO_PKG_VERSION").into(),
@@ -156,7 +167,7 @@ impl Certificate {
             },
             verdict: report.verdict,
             detail: report.detail.clone(),
-            objects: keys(history, model).into_iter().map(object).collect(),
+            objects,
         }
     }
 

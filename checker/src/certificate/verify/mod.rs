@@ -5,6 +5,7 @@
 //! (`search.rs`) after it was checked that leaving out the rest cannot have made it so; or a cycle or an anomaly of transactions
 //! (`transactions/`), each edge derived again.
 
+mod closed;
 mod core;
 mod order;
 mod search;
@@ -17,7 +18,7 @@ use rustc_hash::FxBuildHasher;
 
 use self::specification::Acts;
 use super::{ObjectProof, Proof};
-use crate::history::{History, Outcome, ValueId};
+use crate::history::{History, NEVER, ValueId};
 use crate::models::{Family, Model};
 use crate::verdict::Verdict;
 
@@ -66,10 +67,10 @@ pub fn verify(
     proofs: &[ObjectProof],
 ) -> Result<Accepted, Refusal> {
     let accepted = verify_all(history, claim.model, claim.consistency, proofs)?;
-    let any = history.operations().iter().any(|operation| operation.outcome == Outcome::Ok);
+    let any = history.operations().iter().any(|operation| operation.completed != NEVER);
     match claim.verdict {
         Verdict::Valid if !any => {
-            refuse("no operation of the history took effect: nothing is proved".into())
+            refuse("no operation of the history completed: nothing is proved".into())
         }
         Verdict::Valid if accepted.invalid > 0 => {
             refuse(format!("it says valid, but {} is violated", objects(accepted.invalid)))
@@ -97,24 +98,21 @@ pub fn verify_all(
     proofs: &[ObjectProof],
 ) -> Result<Accepted, Refusal> {
     let mut verifier = Verifier::new(history, model, consistency);
-    let mut accepted = Accepted::default();
-    let mut proved: HashMap<ValueId, (), FxBuildHasher> = HashMap::default();
+    let mut violated: HashMap<ValueId, bool, FxBuildHasher> = HashMap::default();
     for ObjectProof { key, proof } in proofs {
         let name = name(history, *key);
-        if proved.insert(*key, ()).is_some() {
-            return refuse(format!("{name} is proved twice"));
-        }
         verifier.object(*key, proof).map_err(|refusal| match refusal {
             Refusal::Unproved(reason) => Refusal::Unproved(format!("{name}: {reason}")),
             Refusal::Undecided(reason) => Refusal::Undecided(format!("{name}: {reason}")),
         })?;
-        match proof {
-            Proof::Order(_) => accepted.valid += 1,
-            Proof::Core(_) | Proof::Cycle(_) | Proof::Anomaly { .. } => accepted.invalid += 1,
+        let is_violated = !matches!(proof, Proof::Order(_));
+        if violated.insert(*key, is_violated).is_some_and(|before| !before || !is_violated) {
+            return refuse(format!("{name} has an order and other proofs beside it"));
         }
     }
-    accepted.unproved = verifier.places.len() - proved.len();
-    Ok(accepted)
+    let invalid = violated.values().filter(|is_violated| **is_violated).count();
+    let (valid, unproved) = (violated.len() - invalid, verifier.places.len() - violated.len());
+    Ok(Accepted { valid, invalid, unproved })
 }
 
 fn name(history: &History, key: ValueId) -> String {
@@ -163,6 +161,8 @@ impl<'a> Verifier<'a> {
         let Some(places) = self.places.get(&key).cloned() else {
             return refuse("the history has no operation on it".into());
         };
+        // What an earlier proof of the same object named.
+        places.iter().for_each(|place| self.named[*place as usize] = false);
         match (self.model.family(), proof) {
             (Family::Object, Proof::Order(order)) => self.order(key, &places, order),
             (Family::Object, Proof::Core(core)) => self.core(key, &places, core),

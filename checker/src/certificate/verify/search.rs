@@ -19,7 +19,7 @@ pub(super) const OPEN_MAX: u32 = u128::BITS;
 pub(super) const STEPS_MAX: u64 = 10_000_000;
 
 /// An operation of a core.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Item {
     /// What it does.
     pub(super) act: Act,
@@ -36,8 +36,8 @@ pub(super) struct TooLarge(pub(super) &'static str);
 /// A state, and the places of open operations that have taken effect.
 type Situation = (State, u128);
 
-/// Whether there is an order in which all results are right and which respects real time.
-pub(super) fn is_possible(initial: State, items: &[Item]) -> Result<bool, TooLarge> {
+/// The completion up to which no order makes all results right and respects real time; nothing if there is one of all.
+pub(super) fn stuck_at(initial: State, items: &[Item]) -> Result<Option<u32>, TooLarge> {
     let mut events: Vec<(u32, usize)> = Vec::new();
     for (number, item) in items.iter().enumerate() {
         events.push((item.invoked, number));
@@ -54,10 +54,10 @@ pub(super) fn is_possible(initial: State, items: &[Item]) -> Result<bool, TooLar
             search.complete(number)?;
         }
         if search.situations.is_empty() {
-            return Ok(false);
+            return Ok(Some(event));
         }
     }
-    Ok(true)
+    Ok(None)
 }
 
 struct Search<'a> {
@@ -172,22 +172,22 @@ mod tests {
         Item { act, invoked, completed }
     }
 
-    fn check(items: &[Item], expected: Result<bool, TooLarge>) {
-        assert_eq!(is_possible(State::initial(Model::Register), items), expected);
+    fn check(items: &[Item], expected: Result<Option<u32>, TooLarge>) {
+        assert_eq!(stuck_at(State::initial(Model::Register), items), expected);
     }
 
     #[test]
     fn concurrent_operations_go_in_any_order_and_others_in_theirs() {
         let write = |completed| item(Act::Write(value(1)), 0, completed);
-        check(&[write(3), item(Act::See(ValueId::NIL), 1, 2)], Ok(true));
-        check(&[write(1), item(Act::See(ValueId::NIL), 2, 3)], Ok(false));
+        check(&[write(3), item(Act::See(ValueId::NIL), 1, 2)], Ok(None));
+        check(&[write(1), item(Act::See(ValueId::NIL), 2, 3)], Ok(Some(3)));
         check(
             &[write(NEVER), item(Act::See(ValueId::NIL), 2, 3), item(Act::See(value(1)), 4, 5)],
             Ok(true),
         );
         check(
             &[write(NEVER), item(Act::See(value(1)), 2, 3), item(Act::See(ValueId::NIL), 4, 5)],
-            Ok(false),
+            Ok(Some(5)),
         );
     }
 
@@ -197,18 +197,18 @@ mod tests {
         let see = |number, event| item(Act::See(value(number)), event, event + 1);
         let undo = |event| item(Act::Write(ValueId::NIL), event, event + 1);
         let twice = [maybe(0), maybe(1), see(1, 10), undo(20), see(1, 30)];
-        check(&twice, Ok(true));
-        check(&twice[1..], Ok(false));
+        check(&twice, Ok(None));
+        check(&twice[1..], Ok(Some(31)));
     }
 
     #[test]
     fn what_is_too_large_is_not_called_impossible() {
         let open = |number| item(Act::Write(value(number)), number as u32, NEVER);
         let many: Vec<_> = (0..129).map(open).collect();
-        assert!(matches!(is_possible(State::initial(Model::Register), &many), Err(TooLarge(_))));
+        assert!(matches!(stuck_at(State::initial(Model::Register), &many), Err(TooLarge(_))));
         // A counter whose every increment may have happened, in 2^40 ways.
         let mut adds: Vec<_> = (0..40).map(|n| item(Act::Count(1 << n), n as u32, NEVER)).collect();
         adds.push(item(Act::Sum(-1), 100, 101));
-        assert!(matches!(is_possible(State::initial(Model::Counter), &adds), Err(TooLarge(_))));
+        assert!(matches!(stuck_at(State::initial(Model::Counter), &adds), Err(TooLarge(_))));
     }
 }

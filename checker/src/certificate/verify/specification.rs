@@ -26,10 +26,12 @@ pub(super) enum Act {
     Count(i64),
     /// The sum is this.
     Sum(i64),
-    /// An element is put in, at the end where there is an order.
+    /// An element is put in at the end.
     Insert(ValueId),
-    /// An element is taken out of a set, if it is there.
-    Remove(ValueId),
+    /// An element is put into a set; if it is told, it was not in before, or was.
+    Add(ValueId, Option<bool>),
+    /// An element is taken out of a set; if it is told, it was in before, or was not.
+    Remove(ValueId, Option<bool>),
     /// An element is in a set, or is not.
     Contains(ValueId, bool),
     /// These are all elements.
@@ -42,8 +44,8 @@ pub(super) enum Act {
     Peek(ValueId),
     /// The lock is free and is taken; the token is larger than all before.
     Acquire(Option<i64>),
-    /// The lock is held and is given back, with the token that it was taken with where one is told.
-    Release(Option<i64>),
+    /// The lock is held and is given back.
+    Release,
     /// Several keys are read and written at once.
     Transaction(Vec<Access>),
 }
@@ -61,7 +63,8 @@ impl Act {
     /// Whether it changes nothing.
     pub(super) fn is_observer(&self) -> bool {
         match self {
-            Self::See(_) | Self::SeeNot(_) | Self::Text(_) | Self::Sum(_) => true,
+            Self::See(_) | Self::SeeNot(_) | Self::Text(_) | Self::Sum(_) | Self::Count(0) => true,
+            Self::Add(_, Some(false)) | Self::Remove(_, Some(false)) => true,
             Self::Contains(..) | Self::All(_) | Self::Peek(_) | Self::Take(ValueId::NIL) => true,
             Self::Transaction(steps) => steps.iter().all(|step| matches!(step, Access::Read(..))),
             _ => false,
@@ -71,9 +74,8 @@ impl Act {
     /// The element that it is about, in a set, queue, stack or list.
     pub(super) fn element(&self) -> Option<ValueId> {
         match *self {
-            Self::Insert(element) | Self::Remove(element) | Self::Contains(element, _) => {
-                Some(element)
-            }
+            Self::Insert(element) | Self::Contains(element, _) => Some(element),
+            Self::Add(element, _) | Self::Remove(element, _) => Some(element),
             Self::Take(element) | Self::Peek(element) if element != ValueId::NIL => Some(element),
             _ => None,
         }
@@ -95,15 +97,8 @@ pub(super) enum State {
     Queue(VecDeque<ValueId>),
     /// A stack or a list, its end last.
     Sequence(Vec<ValueId>),
-    /// A lock: whether it is held, by which token if that is known, and the largest token so far.
-    Lock {
-        /// Whether it is held.
-        held: bool,
-        /// The token that it is held with, where it is known.
-        holder: Option<i64>,
-        /// The largest token that is known.
-        largest: Option<i64>,
-    },
+    /// A lock: whether it is held, and the largest token that is known.
+    Lock(bool, Option<i64>),
     /// Registers by key; nil where there is none.
     Map(BTreeMap<ValueId, ValueId>),
 }
@@ -117,13 +112,13 @@ impl State {
             Model::Set => Self::Set(BTreeSet::new()),
             Model::Queue => Self::Queue(VecDeque::new()),
             Model::Stack | Model::List => Self::Sequence(Vec::new()),
-            Model::Lock | Model::Mutex => Self::Lock { held: false, holder: None, largest: None },
+            Model::Lock | Model::Mutex => Self::Lock(false, None),
             Model::MultiRegister => Self::Map(BTreeMap::new()),
             _ => Self::Register(ValueId::NIL),
         }
     }
 
-    /// Applies an act; false, with the state unchanged or not, if it cannot happen in this state.
+    /// Applies an act; false if it cannot happen in this state, which then means nothing any more. An observer never changes it.
     pub(super) fn apply(&mut self, act: &Act) -> bool {
         match (self, act) {
             (Self::Register(value), act) => register(value, act),
@@ -144,16 +139,12 @@ impl State {
             (Self::Set(set), act) => self::set(set, act),
             (Self::Queue(queue), act) => self::queue(queue, act),
             (Self::Sequence(sequence), act) => self::sequence(sequence, act),
-            (Self::Lock { held, holder, largest }, Act::Acquire(token)) => {
-                let fits =
-                    !*held && token.is_none_or(|token| largest.is_none_or(|last| token > last));
-                (*held, *holder, *largest) = (true, *token, token.or(*largest));
-                fits
+            (Self::Lock(held, largest), Act::Acquire(token)) => {
+                let grows = token.is_none() || *token > *largest;
+                *largest = token.or(*largest);
+                !std::mem::replace(held, true) && grows
             }
-            (Self::Lock { held, holder, .. }, Act::Release(token)) => {
-                let told = token.is_none_or(|token| holder.is_none_or(|holder| token == holder));
-                std::mem::replace(held, false) && told
-            }
+            (Self::Lock(held, _), Act::Release) => std::mem::replace(held, false),
             (Self::Map(map), Act::Transaction(steps)) => {
                 steps.iter().all(|step| access(map, *step))
             }
@@ -177,19 +168,20 @@ fn register(value: &mut ValueId, act: &Act) -> bool {
 
 fn set(set: &mut BTreeSet<ValueId>, act: &Act) -> bool {
     match act {
-        Act::Insert(element) => {
+        Act::Add(element, Some(is_new)) if set.contains(element) == *is_new => false,
+        Act::Remove(element, Some(was_in)) if set.contains(element) != *was_in => false,
+        Act::Add(element, _) => {
             set.insert(*element);
             true
         }
-        Act::Remove(element) => {
+        Act::Remove(element, _) => {
             set.remove(element);
             true
         }
         Act::Contains(element, is_in) => set.contains(element) == *is_in,
-        // Whoever reads an element twice has seen it.
         Act::All(elements) => {
-            elements.iter().all(|element| set.contains(element))
-                && elements.iter().collect::<BTreeSet<_>>().len() == set.len()
+            let distinct: BTreeSet<_> = elements.iter().copied().collect();
+            distinct.len() == elements.len() && distinct == *set
         }
         _ => false,
     }
@@ -198,7 +190,8 @@ fn set(set: &mut BTreeSet<ValueId>, act: &Act) -> bool {
 fn queue(queue: &mut VecDeque<ValueId>, act: &Act) -> bool {
     match act {
         Act::Insert(element) => queue.push_back(*element),
-        Act::Take(element) => return queue.pop_front().unwrap_or(ValueId::NIL) == *element,
+        Act::Take(ValueId::NIL) => return queue.is_empty(),
+        Act::Take(element) => return queue.pop_front() == Some(*element),
         Act::TakeAny => drop(queue.pop_front()),
         Act::Peek(element) => return queue.front().unwrap_or(&ValueId::NIL) == element,
         _ => return false,
@@ -209,7 +202,8 @@ fn queue(queue: &mut VecDeque<ValueId>, act: &Act) -> bool {
 fn sequence(sequence: &mut Vec<ValueId>, act: &Act) -> bool {
     match act {
         Act::Insert(element) => sequence.push(*element),
-        Act::Take(element) => return sequence.pop().unwrap_or(ValueId::NIL) == *element,
+        Act::Take(ValueId::NIL) => return sequence.is_empty(),
+        Act::Take(element) => return sequence.pop() == Some(*element),
         Act::TakeAny => drop(sequence.pop()),
         Act::Peek(element) => return sequence.last().unwrap_or(&ValueId::NIL) == element,
         Act::All(elements) => return sequence == elements,
@@ -264,39 +258,50 @@ impl<'a> Acts<'a> {
             (_, "read" | "get" | "contains" | "peek") if !certain => return Ok(None),
             (Model::Queue, "dequeue") | (Model::Stack, "pop") if !certain => Act::TakeAny,
             (Model::Lock, "acquire") if !certain => Act::Acquire(None),
-            (model, f) => self.single(model, f, operation.value)?,
+            (_, f) => self.single(f, operation.value, certain)?,
         };
         Ok((certain || !act.is_observer()).then_some(act))
     }
 
-    fn single(&mut self, model: Model, f: &str, value: ValueId) -> Result<Act, &'static str> {
+    fn single(&mut self, f: &str, value: ValueId, certain: bool) -> Result<Act, &'static str> {
         let values = self.history.values();
         let integer = || values.as_integer(value).ok_or("is no integer that fits");
-        Ok(match (model, f) {
+        Ok(match (self.model, f) {
             (Model::Register | Model::CasRegister, "read") => Act::See(self.value(value)),
             (Model::Register | Model::CasRegister, "write") => Act::Write(self.value(value)),
             (Model::Kv, "get") => Act::Text(text(values, value)),
             (Model::Kv, "put") => Act::Put(text(values, value)),
             (Model::Kv, "append") => Act::Extend(text(values, value)),
             (Model::Counter, "add") => Act::Count(integer()?),
+            (Model::Counter, "read") if value == ValueId::NIL => Act::Sum(0),
             (Model::Counter, "read") => Act::Sum(integer()?),
-            (Model::Set, "add")
-            | (Model::Queue, "enqueue")
-            | (Model::Stack, "push")
-            | (Model::List, "append") => Act::Insert(self.value(value)),
-            (Model::Set, "remove") => Act::Remove(self.value(value)),
-            (Model::Set, "contains") => {
-                let (element, answer) = values.pair(value).ok_or("is no pair [element, answer]")?;
-                Act::Contains(self.value(element), answer == ValueId::TRUE)
-            }
+            (Model::Set, "add" | "remove" | "contains") => self.member(f, value, certain)?,
             (Model::Set | Model::List, "read") => Act::All(self.elements(value)?),
+            (Model::Queue, "enqueue") | (Model::Stack, "push") | (Model::List, "append") => {
+                Act::Insert(self.value(value))
+            }
             (Model::Queue, "dequeue") | (Model::Stack, "pop") => Act::Take(self.value(value)),
             (Model::Queue | Model::Stack, "peek") => Act::Peek(self.value(value)),
             (Model::Lock, "acquire") => Act::Acquire(Some(integer()?)),
-            (Model::Lock, "release") => Act::Release(values.as_integer(value)),
             (Model::Mutex, "acquire") => Act::Acquire(None),
-            (Model::Mutex, "release") => Act::Release(None),
-            _ => return Err("is no operation of the model"),
+            (Model::Lock | Model::Mutex, "release") => Act::Release,
+            _ => return Err("is of no operation that the model has"),
+        })
+    }
+
+    /// An operation on one element of a set: `x`, or `[x, answer]`.
+    fn member(&mut self, f: &str, value: ValueId, certain: bool) -> Result<Act, &'static str> {
+        let (element, answer) = match self.history.values().pair(value) {
+            Some((element, answer @ (ValueId::TRUE | ValueId::FALSE))) => {
+                (element, Some(answer == ValueId::TRUE))
+            }
+            _ => (value, None),
+        };
+        let element = self.value(element);
+        Ok(match f {
+            "add" => Act::Add(element, answer.filter(|_| certain)),
+            "remove" => Act::Remove(element, answer.filter(|_| certain)),
+            _ => Act::Contains(element, answer.ok_or("is no pair [element, answer]")?),
         })
     }
 
@@ -373,9 +378,10 @@ pub(super) fn micro_operations<'a>(
     let values = history.values();
     let steps = values.list(operation.value).ok_or("is no list of steps")?;
     let step = |step: &ValueId| match values.list(*step) {
-        Some([f, key, value]) => {
+        Some([f, key, rest @ ..]) => {
             let f = values.as_text(*f).ok_or("has a step without a name")?;
-            Ok(MicroOperation { f, key: *key, value: *value })
+            let value = rest.first().copied().unwrap_or(ValueId::NIL);
+            Ok(MicroOperation { f, key: *key, value })
         }
         _ => Err("has a step that is not [name, key, value]"),
     };

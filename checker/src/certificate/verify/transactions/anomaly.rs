@@ -7,8 +7,9 @@
 //! - `duplicate-elements`: one read an element twice that was not appended twice.
 //! - `incompatible-order`: two lists of one key, neither of which begins the other.
 //! - `lost-update`: two read the same version of a key, written once, and both wrote the key.
-//! - `thin-air` (also `garbage-read`): one read what nobody wrote.
+//! - `thin-air`: one read what nobody wrote.
 //! - `future-read`: one read an element that only it appends, later.
+//! - `reordered-appends`: somebody read elements of one in another order than it appended them in.
 //! - `dirty-update`: one read an element that certainly failed and behind it one that did not.
 
 use std::collections::HashMap;
@@ -38,10 +39,9 @@ impl Verifier<'_> {
             "duplicate-elements" => certain.iter().any(|t| has_duplicates(facts, t)),
             "incompatible-order" => pairs(&certain, &certain).any(|(a, b)| incompatible(a, b)),
             "lost-update" => pairs(&certain, &certain).any(|(a, b)| lost_update(facts, a, b)),
-            "thin-air" | "garbage-read" => {
-                certain.iter().any(|t| reads(t).any(|v| unwritten(facts, v)))
-            }
+            "thin-air" => certain.iter().any(|t| reads(t).any(|v| unwritten(facts, v))),
             "future-read" => certain.iter().any(|t| reads_the_future(facts, t)),
+            "reordered-appends" => involved.iter().any(|t| is_reordered(facts, t)),
             "dirty-update" => self.dirty_update(facts, &involved),
             other => {
                 return Err(Refusal::Undecided(format!(
@@ -216,4 +216,17 @@ fn reads_the_future(facts: &Facts, transaction: &Transaction) -> bool {
             Step::Read(_) | Step::ReadList(..) => false,
         })
     })
+}
+
+/// Whether somebody read elements that only this transaction appends, each once, in another order.
+fn is_reordered(facts: &Facts, transaction: &Transaction) -> bool {
+    let is_own = |version: &Version| facts.lists && facts.writes(*version) == 1;
+    let writes: Vec<_> = transaction.writes().filter(is_own).collect();
+    let known = |version: &Version| facts.position(*version);
+    transaction.outcome != Outcome::Fail
+        && writes.iter().enumerate().any(|(at, early)| {
+            let mut later = writes[at + 1..].iter().filter(|late| late.0 == early.0);
+            later
+                .any(|late| known(early).zip(known(late)).is_some_and(|(early, late)| late < early))
+        })
 }

@@ -25,55 +25,72 @@ pub(super) fn parts(consistency: &str) -> (&str, TimeOrder) {
     }
 }
 
-/// The levels that are known here, from weak to strong.
-const LEVELS: [&str; 10] = [
-    "read-uncommitted",
-    "read-committed",
-    "monotonic-atomic-view",
-    "read-atomic",
-    "update-atomic",
-    "cursor-stability",
-    "consistent-view",
-    "repeatable-read",
-    "snapshot-isolation",
-    "serializable",
+/// The levels that are known here, each with those that it directly implies, which stand before it.
+const LEVELS: [(&str, &[&str]); 17] = [
+    ("read-uncommitted", &[]),
+    ("read-committed", &["read-uncommitted"]),
+    ("monotonic-view", &["read-committed"]),
+    ("monotonic-snapshot-read", &["read-committed"]),
+    ("cursor-stability", &["read-committed"]),
+    ("consistent-view", &["cursor-stability", "monotonic-view"]),
+    ("forward-consistent-view", &["consistent-view"]),
+    ("monotonic-atomic-view", &["read-committed"]),
+    ("read-atomic", &["monotonic-atomic-view"]),
+    ("update-atomic", &["read-atomic"]),
+    ("causal-cerone", &["read-atomic"]),
+    ("prefix", &["causal-cerone"]),
+    ("parallel-snapshot-isolation", &["causal-cerone", "update-atomic"]),
+    ("repeatable-read", &["cursor-stability", "monotonic-atomic-view"]),
+    (
+        "snapshot-isolation",
+        &[
+            "forward-consistent-view",
+            "monotonic-snapshot-read",
+            "parallel-snapshot-isolation",
+            "prefix",
+        ],
+    ),
+    ("update-serializable", &["forward-consistent-view"]),
+    ("serializable", &["repeatable-read", "snapshot-isolation", "update-serializable"]),
 ];
 
 /// Whether a level is known.
 pub(super) fn is_known(level: &str) -> bool {
-    LEVELS.contains(&level)
+    LEVELS.iter().any(|(known, _)| *known == level)
 }
 
-/// Whether a known level rules out a cycle: of writes only, or with so many anti-dependencies, two of them next to each other or not.
+/// Whether a level promises all that another does.
+fn implies(level: &str, weaker: &str) -> bool {
+    let known = LEVELS.iter().find(|(known, _)| *known == level);
+    level == weaker || known.is_some_and(|(_, direct)| direct.iter().any(|l| implies(l, weaker)))
+}
+
+/// Whether a level rules out a cycle: of writes only, or with so many anti-dependencies, two of them next to each other or not.
 pub(super) fn forbids_cycle(
     level: &str,
     writes_only: bool,
     anti_dependencies: usize,
     adjacent: bool,
 ) -> bool {
-    match (anti_dependencies, adjacent) {
-        (0, _) => writes_only || level != "read-uncommitted",
-        (1, _) => matches!(
-            level,
-            "consistent-view" | "repeatable-read" | "snapshot-isolation" | "serializable"
-        ),
-        (_, false) => matches!(level, "repeatable-read" | "snapshot-isolation" | "serializable"),
-        (_, true) => matches!(level, "repeatable-read" | "serializable"),
-    }
+    let weakest: &[&str] = match (anti_dependencies, adjacent) {
+        (0, _) if writes_only => &["read-uncommitted"],
+        (0, _) => &["read-committed"],
+        (1, _) => &["consistent-view", "repeatable-read"],
+        (_, false) => &["repeatable-read", "snapshot-isolation"],
+        (_, true) => &["repeatable-read"],
+    };
+    weakest.iter().any(|weakest| implies(level, weakest))
 }
 
-/// Whether a known level rules out an anomaly that is no cycle.
+/// Whether a level rules out an anomaly that is no cycle.
 pub(super) fn forbids_anomaly(level: &str, name: &str) -> bool {
-    let atomic = ["read-atomic", "update-atomic", "snapshot-isolation", "serializable"];
-    match name {
-        "duplicate-elements" => true,
-        "internal" => atomic.contains(&level),
-        "lost-update" => {
-            !["read-uncommitted", "read-committed", "monotonic-atomic-view", "read-atomic"]
-                .contains(&level)
-        }
-        _ => level != "read-uncommitted",
-    }
+    let weakest: &[&str] = match name {
+        "duplicate-elements" | "thin-air" => &["read-uncommitted"],
+        "internal" => &["read-atomic"],
+        "lost-update" => &["cursor-stability", "update-atomic"],
+        _ => &["read-committed"],
+    };
+    weakest.iter().any(|weakest| implies(level, weakest))
 }
 
 #[cfg(test)]

@@ -387,7 +387,8 @@ fn edges_in_time_and_between_registers() {
 fn every_anomaly_is_looked_at_again() {
     use Model::{ListAppend, RwRegister};
     // Model, name, history, transactions that show it, and some that do not.
-    let cases: [(Model, &str, &str, &[u32], &[u32]); 14] = [
+    type Case = (Model, &'static str, &'static str, &'static [u32], &'static [u32]);
+    let cases: [Case; 14] = [
         (
             ListAppend,
             "G1a",

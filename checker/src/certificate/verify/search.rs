@@ -183,7 +183,7 @@ mod tests {
         check(&[write(1), item(Act::See(ValueId::NIL), 2, 3)], Ok(Some(3)));
         check(
             &[write(NEVER), item(Act::See(ValueId::NIL), 2, 3), item(Act::See(value(1)), 4, 5)],
-            Ok(true),
+            Ok(None),
         );
         check(
             &[write(NEVER), item(Act::See(value(1)), 2, 3), item(Act::See(ValueId::NIL), 4, 5)],

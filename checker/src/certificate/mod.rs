@@ -1,5 +1,20 @@
 //! Certificates: what makes somebody believe a verdict who trusts none of us.
+//!
+//! The algorithms that judge give a [`Proof`] for each object. A [`Certificate`] is the file that holds them (`docs/certificates.md`), tied to its
+//! history by a [`Fingerprint`]. [`verify()`] checks proofs with code of its own.
 
+mod document;
+mod fingerprint;
+mod verify;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::document::{
+    Certificate, EdgeDocument, Error, FORMAT, HistoryMark, ObjectDocument, ProofDocument,
+    consistency_of,
+};
+pub use self::fingerprint::Fingerprint;
+pub use self::verify::{Accepted, Claim, Refusal, verify, verify_all};
 use crate::history::ValueId;
 
 /// What shows a verdict on one object. Operations are told by their place among all operations of the history.
@@ -37,17 +52,22 @@ pub struct Edge {
 }
 
 /// The kinds of dependency between transactions (Adya 1999; real time and process order as in Elle).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Dependency {
     /// `to` overwrote what `from` wrote.
+    #[serde(rename = "ww")]
     WriteWrite,
     /// `to` read what `from` wrote.
+    #[serde(rename = "wr")]
     WriteRead,
     /// `to` overwrote what `from` read.
+    #[serde(rename = "rw")]
     ReadWrite,
     /// One process did first `from`, then `to`.
+    #[serde(rename = "process")]
     Process,
     /// `from` was over before `to` began.
+    #[serde(rename = "realtime")]
     RealTime,
 }
 

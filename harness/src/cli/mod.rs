@@ -5,6 +5,7 @@ mod convert;
 mod guard;
 mod node;
 mod run;
+mod verify;
 
 use std::process::ExitCode as ProcessExitCode;
 
@@ -31,6 +32,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Write a history in another form: Jepsen's, Porcupine's, or Parquet for DuckDB
     Convert(convert::ConvertArguments),
+    /// Check a certificate against its history, without trusting who wrote it
+    Verify(verify::VerifyArguments),
     /// Be a node of the reference system (started by `run`)
     Node(node::NodeArguments),
     /// Become a program that ends when its parent does (used by `run`)
@@ -45,6 +48,7 @@ pub(crate) fn main() -> ProcessExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Convert(arguments) => convert::convert(&arguments),
+        Command::Verify(arguments) => verify::verify(&arguments),
         Command::Node(arguments) => node::node(arguments),
         Command::Guard(arguments) => guard::guard(arguments),
     };

@@ -47,19 +47,18 @@ struct Core {
 struct Shrinker<'a> {
     register: &'a Register,
     budget: Budget,
-    /// Who may have written each value.
+    /// Who may have written each value; last, who wrote one that nobody asks for.
     writers: Vec<Vec<u32>>,
     probes: std::cell::Cell<usize>,
 }
 
 impl<'a> Shrinker<'a> {
     fn new(register: &'a Register, budget: &Budget) -> Self {
-        let mut writers = vec![Vec::new(); register.values()];
+        let mut writers = vec![Vec::new(); register.values() + 1];
         for (place, demand) in register.demands.iter().enumerate() {
-            if let Step::Write(value) | Step::Cas(_, value) = demand.step
-                && value != UNOBSERVED
-            {
-                writers[value as usize].push(place as u32);
+            if let Step::Write(value) | Step::Cas(_, value) = demand.step {
+                let value = if value == UNOBSERVED { register.values() } else { value as usize };
+                writers[value].push(place as u32);
             }
         }
         let budget = budget.with_steps(STEPS_PER_PROBE);
@@ -156,7 +155,7 @@ impl<'a> Shrinker<'a> {
         places
     }
 
-    /// Who saw what a value was not has to do with every change.
+    /// Who saw what a value was not has to do with every change, also to values that nobody asks for.
     fn all_values(&self) -> Vec<Dense> {
         (INITIAL..self.writers.len() as Dense).collect()
     }
@@ -178,7 +177,7 @@ pub(super) fn is_closed(whole: &Register, part: &Register) -> bool {
         saw.map(|demand| demand.completed).max()
     };
     whole.demands.iter().all(|demand| match demand.step {
-        Step::Write(value) | Step::Cas(_, value) if value != UNOBSERVED => {
+        Step::Write(value) | Step::Cas(_, value) => {
             is_in(demand) || last(value).is_none_or(|last| last != NEVER && demand.invoked > last)
         }
         _ => true,

@@ -12,6 +12,7 @@ pub mod history;
 pub mod judge;
 pub mod linearizability;
 pub mod models;
+pub mod online;
 pub mod properties;
 pub mod trace;
 pub mod verdict;

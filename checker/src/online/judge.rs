@@ -1,0 +1,252 @@
+//! All registers of a history, event by event.
+
+use std::collections::HashMap;
+
+use rustc_hash::FxBuildHasher;
+use serde_json::Value;
+
+use super::evidence::{Operation, Step};
+use super::names::{Name, Names};
+use super::open::Ticket;
+use super::register::Register;
+use crate::history::{Event, EventType, Malformed, Outcome, Process};
+use crate::verdict::Violation;
+
+/// So many values and blocks of each key are kept for the sake of the explanation.
+const REMEMBERED: usize = 256;
+
+/// Judges a history event by event (see the [module](super)).
+#[derive(Debug)]
+pub struct Judge {
+    keys: HashMap<Value, usize, FxBuildHasher>,
+    objects: Vec<Object>,
+    /// The open operation of each process.
+    begun: HashMap<u64, Begun, FxBuildHasher>,
+    names: Names,
+    nodes: Vec<String>,
+    events: u64,
+    time: u64,
+    remembered: usize,
+}
+
+/// How far a history has been followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// How many events there were.
+    pub events: u64,
+    /// How many keys there were.
+    pub keys: usize,
+    /// The keys that could not be followed to the end, each with the reason. What they say is not known here: that is for the judge of the whole history.
+    pub left: Vec<(String, String)>,
+}
+
+#[derive(Debug)]
+struct Object {
+    /// `null` in a history without keys.
+    key: Value,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Followed(Box<Register>),
+    /// No longer, and why.
+    Left(String),
+    /// A violation has been reported; what follows from it is not reported again.
+    Convicted,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    object: usize,
+    operation: Operation,
+    /// None where the object is not followed.
+    ticket: Option<Ticket>,
+}
+
+impl Default for Judge {
+    fn default() -> Self {
+        Self::remembering(REMEMBERED)
+    }
+}
+
+impl Judge {
+    /// A judge of a history that begins with the next event.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keeps so many values and blocks of each key for the sake of the explanation.
+    pub(super) fn remembering(remembered: usize) -> Self {
+        Self {
+            keys: HashMap::default(),
+            objects: Vec::new(),
+            begun: HashMap::default(),
+            names: Names::default(),
+            nodes: Vec::new(),
+            events: 0,
+            time: 0,
+            remembered,
+        }
+    }
+
+    /// Takes the next event. A violation means that the events so far are not linearizable, while those before were; each key is convicted
+    /// at most once. An error means that the event cannot follow those before.
+    pub fn push(&mut self, event: &Event) -> Result<Option<Violation>, Malformed> {
+        self.events += 1;
+        let malformed = |reason| Malformed { line: self.events as usize, reason };
+        if event.time < self.time {
+            let reason = format!("time runs backwards, from {} to {}", self.time, event.time);
+            return Err(malformed(reason));
+        }
+        self.time = event.time;
+        let Process::Client(process) = event.process else { return Ok(None) };
+        let taken = match event.event_type {
+            EventType::Invoke => self.begin(process, event).map(|()| None),
+            _ => self.end(process, event),
+        };
+        taken.map_err(|reason| Malformed { line: self.events as usize, reason })
+    }
+
+    /// How far the history has been followed.
+    pub fn followed(&self) -> Followed {
+        let left = self.objects.iter().filter_map(|object| match &object.state {
+            State::Left(reason) => Some((text(&object.key), reason.clone())),
+            State::Followed(_) | State::Convicted => None,
+        });
+        Followed { events: self.events, keys: self.objects.len(), left: left.collect() }
+    }
+
+    /// How much is kept that something may still join: writes and blocks of operations, over all keys. What is kept for
+    /// the sake of the explanation is not counted.
+    pub fn live(&self) -> usize {
+        let followed = self.objects.iter().filter_map(|object| match &object.state {
+            State::Followed(register) => Some(register.live()),
+            State::Left(_) | State::Convicted => None,
+        });
+        followed.sum()
+    }
+
+    fn begin(&mut self, process: u64, event: &Event) -> Result<(), String> {
+        if self.begun.contains_key(&process) {
+            return Err(format!("process {process} begins an operation while another is open"));
+        }
+        let object = self.object(event.key.as_ref().unwrap_or(&Value::Null));
+        let step = self.step(event);
+        let operation = Operation {
+            process,
+            node: event.node.as_deref().map(|node| self.node(node)),
+            step: step.unwrap_or(Step::Read(Name::NIL)),
+            outcome: Outcome::Open,
+            invoked: self.events,
+            invoked_time: event.time,
+            completed: 0,
+            completed_time: 0,
+        };
+        if step.is_none() {
+            let reason = format!("it has an operation `{}` that is not followed", event.f);
+            self.leave(object, reason);
+        }
+        let mut ticket = None;
+        if let State::Followed(register) = &mut self.objects[object].state {
+            match register.begin(&operation) {
+                Ok(begun) => ticket = Some(begun),
+                Err(super::register::Repeats) => {
+                    let value = &event.value;
+                    self.leave(object, format!("a value is written twice ({value})"));
+                }
+            }
+        }
+        self.begun.insert(process, Begun { object, operation, ticket });
+        Ok(())
+    }
+
+    fn end(&mut self, process: u64, event: &Event) -> Result<Option<Violation>, String> {
+        let begun = self.begun.remove(&process);
+        let Begun { object, mut operation, ticket } = begun
+            .ok_or_else(|| format!("process {process} completes an operation that it never began"))?;
+        let Object { key, state } = &mut self.objects[object];
+        if key != event.key.as_ref().unwrap_or(&Value::Null) {
+            return Err(format!("process {process} completes another operation than it began"));
+        }
+        let (State::Followed(register), Some(ticket)) = (state, ticket) else { return Ok(None) };
+        operation.outcome = match event.event_type {
+            EventType::Ok => Outcome::Ok,
+            EventType::Fail => Outcome::Fail,
+            EventType::Info | EventType::Invoke => Outcome::Info,
+        };
+        operation.completed = self.events;
+        operation.completed_time = event.time;
+        if let Step::Read(found) = &mut operation.step
+            && operation.outcome == Outcome::Ok
+        {
+            *found = self.names.of(&event.value);
+        }
+        let ended = register.end(&operation, ticket, self.events);
+        let violation =
+            ended.err().map(|impossible| impossible.explain(key, &self.names, &self.nodes));
+        if violation.is_some() {
+            self.objects[object].state = State::Convicted;
+        }
+        if self.names.is_sweep_due() {
+            self.sweep_names();
+        }
+        Ok(violation)
+    }
+
+    /// What an invocation is about to do; nothing if that is not followed.
+    fn step(&mut self, event: &Event) -> Option<Step> {
+        match (event.f.as_str(), &event.value) {
+            ("read", _) => Some(Step::Read(Name::NIL)),
+            ("write", value) => Some(Step::Write(self.names.of(value))),
+            ("cas", Value::Array(pair)) => match pair.as_slice() {
+                [old, new] => Some(Step::Cas(self.names.of(old), self.names.of(new))),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn object(&mut self, key: &Value) -> usize {
+        if let Some(object) = self.keys.get(key) {
+            return *object;
+        }
+        let register = Box::new(Register::new(self.remembered));
+        self.objects.push(Object { key: key.clone(), state: State::Followed(register) });
+        self.keys.insert(key.clone(), self.objects.len() - 1);
+        self.objects.len() - 1
+    }
+
+    fn leave(&mut self, object: usize, reason: String) {
+        let state = &mut self.objects[object].state;
+        if let State::Followed(_) = state {
+            *state = State::Left(reason);
+        }
+    }
+
+    fn node(&mut self, name: &str) -> u32 {
+        let known = self.nodes.iter().position(|node| node == name);
+        known.unwrap_or_else(|| {
+            self.nodes.push(name.into());
+            self.nodes.len() - 1
+        }) as u32
+    }
+
+    fn sweep_names(&mut self) {
+        let of_registers = self.objects.iter().filter_map(|object| match &object.state {
+            State::Followed(register) => Some(register.names()),
+            State::Left(_) | State::Convicted => None,
+        });
+        let of_open = self.begun.values().flat_map(|begun| begun.operation.names());
+        self.names.sweep(of_registers.flatten().chain(of_open));
+    }
+}
+
+/// A key as it is shown.
+fn text(key: &Value) -> String {
+    match key {
+        Value::Null => "the register".into(),
+        Value::String(text) => format!("key {text}"),
+        other => format!("key {other}"),
+    }
+}

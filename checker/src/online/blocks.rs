@@ -8,9 +8,9 @@
 //!   a new one contradicts nothing;
 //! * only `last` grows, so new contradictions are with blocks whose `first` lies between the old and the new `last`. What has no
 //!   contradiction there was invoked before this block's first completion: they are no more than were open at once;
-//! * blocks completed before everything that is open (*settled*) are met by every operation to come, so of them only the greatest
-//!   `last` matters, and the second greatest to the block whose the greatest is;
-//! * a block that must precede a settled one is *closed*: whatever still joined it would contradict.
+//! * blocks whose first completion came before everything that is open (*settled*) are met by every operation to come. A block that must
+//!   precede a settled one is therefore *closed*: whatever still joined it would contradict. Of the settled blocks only that with the
+//!   greatest `last` matters for this, so nothing else of what is settled and closed need be kept.
 
 use std::collections::VecDeque;
 
@@ -32,8 +32,8 @@ pub(super) struct Blocks {
     forgotten: Number,
     /// The first block that is not settled.
     settled: Number,
-    /// The settled blocks with the greatest `last`.
-    furthest: [Furthest; 2],
+    /// The settled block with the greatest `last`, and that.
+    furthest: Option<(Number, u64)>,
     /// How many closed blocks are kept for the sake of the explanation.
     remembered: usize,
 }
@@ -53,22 +53,15 @@ pub(super) struct Proof {
     pub(super) last: Option<Operation>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Furthest {
-    block: Option<Number>,
-    last: u64,
-}
-
 impl Blocks {
     /// Only the initial value, which was there before every event. Events count from 1.
     pub(super) fn new(remembered: usize) -> Self {
-        let none = Furthest { block: None, last: 0 };
         Self {
             zones: VecDeque::from([Zone { first: 0, last: 0 }]),
             proofs: VecDeque::from([Proof::default()]),
             forgotten: INITIAL,
             settled: INITIAL,
-            furthest: [none; 2],
+            furthest: None,
             remembered,
         }
     }
@@ -97,9 +90,6 @@ impl Blocks {
         if block < self.settled {
             self.reach(block, invoked);
         }
-        if let Some(other) = self.settled_after(block, first) {
-            return Err(other);
-        }
         let from = self.zones.partition_point(|zone| zone.first < before);
         let between = self.zones.range(from..).take_while(|zone| zone.first < invoked);
         let contradicts = |(other, zone): (usize, &Zone)| zone.last > first && from + other != place;
@@ -111,10 +101,9 @@ impl Blocks {
 
     /// The settled block because of which nothing can join this one any more, if it is closed. It is gone if the block has been forgotten.
     pub(super) fn closed_by(&self, block: Number) -> Option<Number> {
-        match self.zone(block) {
-            Some(zone) => self.settled_after(block, zone.first),
-            None => self.furthest[0].block,
-        }
+        let (other, last) = self.furthest?;
+        let first = self.zone(block).map(|zone| zone.first);
+        (other != block && first.is_none_or(|first| first < last)).then_some(other)
     }
 
     /// Takes over what has become settled now that everything open was invoked at `first_open` or later, and forgets what nobody needs.
@@ -157,27 +146,15 @@ impl Blocks {
         self.zones.get(place as usize).copied()
     }
 
-    /// A settled block that must come after another block, which completed at `first`.
-    fn settled_after(&self, block: Number, first: u64) -> Option<Number> {
-        let other = self.furthest.iter().find(|furthest| furthest.block != Some(block))?;
-        other.block.filter(|_| other.last > first)
-    }
-
+    /// Whether a block is neither open to anything nor the reason why others are not.
     fn is_superfluous(&self, block: Number) -> bool {
-        let is_furthest = self.furthest.iter().any(|furthest| furthest.block == Some(block));
-        block < self.settled && !is_furthest && self.closed_by(block).is_some()
+        block < self.settled && self.closed_by(block).is_some()
     }
 
     /// The `last` of a settled block is at least this.
     fn reach(&mut self, block: Number, last: u64) {
-        let reached = Furthest { block: Some(block), last };
-        let [most, second] = self.furthest;
-        if most.block == Some(block) || most.block.is_none() {
-            self.furthest[0] = reached;
-        } else if last > most.last {
-            self.furthest = [reached, most];
-        } else if second.block.is_none() || last > second.last {
-            self.furthest[1] = reached;
+        if self.furthest.is_none_or(|(_, furthest)| last > furthest) {
+            self.furthest = Some((block, last));
         }
     }
 }

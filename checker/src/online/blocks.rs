@@ -92,7 +92,8 @@ impl Blocks {
         }
         let from = self.zones.partition_point(|zone| zone.first < before);
         let between = self.zones.range(from..).take_while(|zone| zone.first < invoked);
-        let contradicts = |(other, zone): (usize, &Zone)| zone.last > first && from + other != place;
+        let contradicts =
+            |(other, zone): (usize, &Zone)| zone.last > first && from + other != place;
         match between.enumerate().position(contradicts) {
             Some(other) => Err(self.forgotten + (from + other) as Number),
             None => Ok(()),
@@ -139,6 +140,11 @@ impl Blocks {
     pub(super) fn live(&self) -> usize {
         let end = self.forgotten + self.zones.len() as Number;
         (self.forgotten..end).filter(|block| self.closed_by(*block).is_none()).count()
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.zones.len()
     }
 
     fn zone(&self, block: Number) -> Option<Zone> {

@@ -27,6 +27,8 @@ pub struct Judge {
     events: u64,
     time: u64,
     remembered: usize,
+    /// Why nothing is followed any more.
+    stranger: Option<String>,
 }
 
 /// How far a history has been followed.
@@ -87,6 +89,7 @@ impl Judge {
             events: 0,
             time: 0,
             remembered,
+            stranger: None,
         }
     }
 
@@ -144,8 +147,7 @@ impl Judge {
             completed_time: 0,
         };
         if step.is_none() {
-            let reason = format!("it has an operation `{}` that is not followed", event.f);
-            self.leave(object, reason);
+            self.leave_all(&event.f);
         }
         let mut ticket = None;
         if let State::Followed(register) = &mut self.objects[object].state {
@@ -163,8 +165,9 @@ impl Judge {
 
     fn end(&mut self, process: u64, event: &Event) -> Result<Option<Violation>, String> {
         let begun = self.begun.remove(&process);
-        let Begun { object, mut operation, ticket } = begun
-            .ok_or_else(|| format!("process {process} completes an operation that it never began"))?;
+        let Begun { object, mut operation, ticket } = begun.ok_or_else(|| {
+            format!("process {process} completes an operation that it never began")
+        })?;
         let Object { key, state } = &mut self.objects[object];
         if key != event.key.as_ref().unwrap_or(&Value::Null) {
             return Err(format!("process {process} completes another operation than it began"));
@@ -177,10 +180,10 @@ impl Judge {
         };
         operation.completed = self.events;
         operation.completed_time = event.time;
-        if let Step::Read(found) = &mut operation.step
-            && operation.outcome == Outcome::Ok
-        {
-            *found = self.names.of(&event.value);
+        if operation.outcome == Outcome::Ok && !completes(&mut operation, event, &mut self.names) {
+            let f = &event.f;
+            self.leave(object, format!("a {f} completed with another value than it began with"));
+            return Ok(None);
         }
         let ended = register.end(&operation, ticket, self.events);
         let violation =
@@ -197,7 +200,7 @@ impl Judge {
     /// What an invocation is about to do; nothing if that is not followed.
     fn step(&mut self, event: &Event) -> Option<Step> {
         match (event.f.as_str(), &event.value) {
-            ("read", _) => Some(Step::Read(Name::NIL)),
+            ("read", Value::Null) => Some(Step::Read(Name::NIL)),
             ("write", value) => Some(Step::Write(self.names.of(value))),
             ("cas", Value::Array(pair)) => match pair.as_slice() {
                 [old, new] => Some(Step::Cas(self.names.of(old), self.names.of(new))),
@@ -211,10 +214,22 @@ impl Judge {
         if let Some(object) = self.keys.get(key) {
             return *object;
         }
-        let register = Box::new(Register::new(self.remembered));
-        self.objects.push(Object { key: key.clone(), state: State::Followed(register) });
+        let state = match &self.stranger {
+            Some(reason) => State::Left(reason.clone()),
+            None => State::Followed(Box::new(Register::new(self.remembered))),
+        };
+        self.objects.push(Object { key: key.clone(), state });
         self.keys.insert(key.clone(), self.objects.len() - 1);
         self.objects.len() - 1
+    }
+
+    /// An operation that registers do not have may touch any key.
+    fn leave_all(&mut self, f: &str) {
+        self.stranger
+            .get_or_insert_with(|| format!("there is an operation `{f}` that is not followed"));
+        for object in 0..self.objects.len() {
+            self.leave(object, self.stranger.clone().unwrap_or_default());
+        }
     }
 
     fn leave(&mut self, object: usize, reason: String) {
@@ -242,11 +257,98 @@ impl Judge {
     }
 }
 
+/// Takes over what an *ok* says. Whether it may say it: only a read tells something new.
+fn completes(operation: &mut Operation, event: &Event, names: &mut Names) -> bool {
+    match (&mut operation.step, &event.value) {
+        (Step::Read(found), value) => {
+            *found = names.of(value);
+            true
+        }
+        (_, Value::Null) => true,
+        (Step::Write(new), value) => names.of(value) == *new,
+        (Step::Cas(old, new), Value::Array(pair)) => {
+            pair.iter().map(|value| names.of(value)).eq([*old, *new])
+        }
+        (Step::Cas(..), _) => false,
+    }
+}
+
 /// A key as it is shown.
 fn text(key: &Value) -> String {
     match key {
         Value::Null => "the register".into(),
         Value::String(text) => format!("key {text}"),
         other => format!("key {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Follows lines of `process type f value`.
+    fn follow(judge: &mut Judge, lines: &str) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let words: Vec<_> = line.splitn(4, ' ').collect();
+            let value = words.get(3).map_or("null", |value| *value);
+            let process: u64 = words[0].parse().unwrap();
+            let value: Value = serde_json::from_str(value).unwrap();
+            let (index, time) = (judge.events, judge.events * 1_000_000);
+            let event = json!({
+                "index": index, "time": time, "process": process, "type": words[1], "f": words[2], "key": "k", "value": value, "node": "n1",
+            });
+            violations.extend(judge.push(&serde_json::from_value(event).unwrap()).unwrap());
+        }
+        violations
+    }
+
+    fn left(judge: &Judge) -> String {
+        judge.followed().left.iter().map(|(key, reason)| format!("{key}: {reason}")).collect()
+    }
+
+    #[test]
+    fn memory_is_that_of_what_is_open() {
+        let mut judge = Judge::remembering(0);
+        for number in 0..3_000_u64 {
+            // Writes and cas in turn, and now and then an info write that nobody sees.
+            let (a, b) = (3 * number + 1, 3 * number + 2);
+            let text = format!(
+                "0 invoke write \"{a}\"\n1 invoke read\n0 ok write \"{a}\"\n0 invoke cas [\"{a}\",{b}]\n1 ok read \"{a}\"\n\
+                 0 ok cas [\"{a}\",{b}]\n0 invoke write \"x{a}\"\n0 fail write \"x{a}\""
+            );
+            assert_eq!(follow(&mut judge, &text), []);
+            assert!(judge.live() <= 4, "{}", judge.live());
+        }
+        let State::Followed(register) = &judge.objects[0].state else { panic!("followed") };
+        assert!(register.held() < 20, "{}", register.held());
+        assert!(judge.names.held() < 9_000, "{}", judge.names.held());
+    }
+
+    #[test]
+    fn a_value_may_come_again_when_nobody_can_find_it_any_more() {
+        let mut judge = Judge::new();
+        let again = "0 invoke write 1\n0 fail write 1\n0 invoke write 1\n0 ok write 1\n0 invoke write 2\n0 ok write 2
+            0 invoke write 1\n0 ok write 1\n0 invoke read\n0 ok read 1";
+        assert_eq!(follow(&mut judge, again), []);
+        assert_eq!(left(&judge), "");
+        follow(&mut judge, "0 invoke write 1");
+        assert_eq!(left(&judge), "key k: a value is written twice (1)");
+    }
+
+    #[test]
+    fn what_is_no_register_is_left_to_the_judge_of_the_whole() {
+        let mut judge = Judge::new();
+        let violations = follow(
+            &mut judge,
+            "0 invoke read\n1 invoke add 1\n0 ok read 7\n2 invoke read\n2 ok read 8",
+        );
+        assert_eq!(violations, []);
+        assert_eq!(left(&judge), "key k: there is an operation `add` that is not followed");
+        let mut judge = Judge::new();
+        follow(&mut judge, "0 invoke write 1\n0 ok write 2\n0 invoke read\n0 ok read 3");
+        assert_eq!(left(&judge), "key k: a write completed with another value than it began with");
     }
 }

@@ -60,6 +60,11 @@ impl Names {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.values.len()
+    }
+
     /// Whether there are so many that those that nobody uses should be left out.
     pub(super) fn is_sweep_due(&self) -> bool {
         self.values.len() > self.sweep_at.max(KEPT_MIN)

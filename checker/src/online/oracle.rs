@@ -32,7 +32,8 @@ fn operations(events: &[Event]) -> Vec<Operation> {
             operations.push((event.process, true, operation));
             continue;
         }
-        let own = operations.iter().position(|(process, open, _)| *open && *process == event.process);
+        let own =
+            operations.iter().position(|(process, open, _)| *open && *process == event.process);
         let own = own.unwrap();
         operations[own].1 = false;
         match event.event_type {
@@ -267,7 +268,13 @@ fn check(events: &[Event], remembered: usize, tally: &mut Tally) {
         }
         let decides = matches!(event.event_type, EventType::Ok | EventType::Fail);
         let expected = !decides || linearizable(&operations(&events[..=place]));
-        let show = || events.iter().map(|e| format!("{} {:?} {} {}", e.process, e.event_type, e.f, e.value)).collect::<Vec<_>>().join("\n");
+        let show = || {
+            events
+                .iter()
+                .map(|e| format!("{} {:?} {} {}", e.process, e.event_type, e.f, e.value))
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
         assert_eq!(violation.is_none(), expected, "event {place} of\n{}\n{violation:?}", show());
         if let Some(violation) = violation {
             let by_then = violation.time.is_some_and(|time| time <= event.time);

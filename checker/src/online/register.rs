@@ -130,6 +130,12 @@ impl Register {
         self.values.keys().copied().chain(of_writers).chain(of_blocks)
     }
 
+    /// How many values and blocks are kept, those for the sake of the explanation included.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.values.len() + self.blocks.held()
+    }
+
     fn succeed(&mut self, operation: &Operation, now: u64) -> Result<(), Box<Impossible>> {
         if let Some(name) = operation.looked() {
             return self.look(operation, name, now);
@@ -168,12 +174,7 @@ impl Register {
     }
 
     /// A completed operation found a value and left it as it was.
-    fn look(
-        &mut self,
-        operation: &Operation,
-        name: Name,
-        now: u64,
-    ) -> Result<(), Box<Impossible>> {
+    fn look(&mut self, operation: &Operation, name: Name, now: u64) -> Result<(), Box<Impossible>> {
         if self.values.get(&name).is_some_and(|value| matches!(value.state, State::Pending)) {
             self.place(operation, name, now)?;
         }
@@ -205,19 +206,16 @@ impl Register {
     }
 
     /// A completion shows a value that was pending: it certainly was there, and so was what a cas had to find for it.
-    fn place(
-        &mut self,
-        proof: &Operation,
-        name: Name,
-        now: u64,
-    ) -> Result<(), Box<Impossible>> {
+    fn place(&mut self, proof: &Operation, name: Name, now: u64) -> Result<(), Box<Impossible>> {
         let mut chain: Vec<(Name, Operation)> = Vec::new();
         let mut found = name;
         let block = loop {
             let value = self.values.get(&found);
             let pending = value.filter(|value| matches!(value.state, State::Pending));
             match pending.and_then(|value| value.writer) {
-                Some(Operation { step: Step::Cas(old, _), .. }) if chain.len() > self.values.len() => {
+                Some(Operation { step: Step::Cas(old, _), .. })
+                    if chain.len() > self.values.len() =>
+                {
                     return Err(self.impossible(proof, old, &[])); // A circle: nothing wrote the first of them.
                 }
                 Some(cas @ Operation { step: Step::Cas(old, _), .. }) => {
@@ -279,7 +277,8 @@ impl Register {
         let mut values = std::mem::take(&mut self.values);
         values.retain(|_, value| match value.state {
             State::Placed { block, .. } if !self.blocks.is_forgotten(block) => {
-                let chained = value.writer.is_some_and(|writer| matches!(writer.step, Step::Cas(..)));
+                let chained =
+                    value.writer.is_some_and(|writer| matches!(writer.step, Step::Cas(..)));
                 !chained || !self.is_over(value, first_open)
             }
             _ => !self.is_over(value, first_open),

@@ -14,6 +14,7 @@ mod recorder;
 mod report;
 mod run;
 mod run_directory;
+mod watch;
 mod workload;
 
 fn main() -> std::process::ExitCode {

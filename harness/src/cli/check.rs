@@ -8,6 +8,7 @@ use checker::models::Model;
 use checker::verdict::{ExitCode, Judgement};
 use clap::Args;
 
+use super::follow::{Ending, follow};
 use crate::report;
 
 /// Arguments of a check.
@@ -21,6 +22,9 @@ pub(super) struct CheckArguments {
     /// Print the judgement as JSON (the content of verdict.json)
     #[arg(long)]
     json: bool,
+    /// Follow a history that is still being written: end with 1 at the first violation, or with the whole verdict when the run ends or on Ctrl-C
+    #[arg(long)]
+    follow: bool,
     #[command(flatten)]
     limits: LimitArguments,
 }
@@ -61,6 +65,16 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
+    if arguments.follow {
+        match follow(&arguments.path, arguments.model) {
+            Ok(Ending::JudgeAll) => {}
+            Ok(Ending::Violation(judgement)) => {
+                show(arguments, &judgement);
+                return judgement.verdict.into();
+            }
+            Err(error) => return super::fail(ExitCode::Usage, &error),
+        }
+    }
     let limits = arguments.limits.limits();
     let judged = if arguments.path.is_dir() {
         judge_run(&arguments.path, &limits)

@@ -200,7 +200,9 @@ fn the_first_violation_ends_a_run_that_fails_fast_and_only_a_violation_does() {
     let checks = place.json("verdict.json")["checks"].clone();
     assert_eq!(checks[0]["verdict"], "invalid");
     let summary = checks[0]["violations"][0]["summary"].as_str().unwrap();
-    assert!(summary.contains("stale read"), "{summary}");
+    // Nobody may have had the time to see the newer value.
+    let is_old = summary.contains("stale read") || summary.contains("lost write");
+    assert!(is_old && summary.contains("got ok for read"), "{summary}");
     place.assert_no_processes();
 
     place.file(
@@ -221,7 +223,7 @@ fn a_run_is_followed_from_outside_to_its_first_violation_or_its_end() {
     let child = place.start_until(&arguments, r#""phase":"drive""#);
     let follow = place.output(&["check", "runs/latest", "--follow"]);
     assert_eq!(follow.status.code(), Some(1), "{}", text(&follow));
-    assert!(text(&follow).contains("stale read"), "{}", text(&follow));
+    assert!(text(&follow).contains("got ok for read"), "{}", text(&follow));
     assert!(!place.history().contains(r#""phase":"heal""#), "the run still goes on");
     signal(&child, Signal::INT);
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(1));

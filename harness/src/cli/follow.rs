@@ -1,16 +1,17 @@
 //! `faultline check --follow PATH`: judges a history while it is being written.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use checker::history::Event;
+use checker::history::{Event, EventType, Process};
 use checker::linearizability;
 use checker::models::Model;
 use checker::online::Judge;
-use checker::verdict::{CheckReport, Judgement, Verdict, Violation};
+use checker::verdict::{CheckReport, Judgement, OutcomeCounts, Verdict, Violation};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 /// How often the file is looked at.
@@ -62,6 +63,8 @@ struct Follower {
     told: usize,
     /// The time of the last event, in nanoseconds.
     time: u64,
+    /// How many client operations ended how so far.
+    counts: BTreeMap<String, OutcomeCounts>,
     bar: ProgressBar,
     shown: Instant,
 }
@@ -80,6 +83,7 @@ impl Follower {
             is_foreign,
             told: 0,
             time: 0,
+            counts: BTreeMap::new(),
             bar,
             shown: Instant::now(),
         };
@@ -94,6 +98,7 @@ impl Follower {
         while let Some(event) = self.lines.next()? {
             let is_end = event.f == "phase" && event.value["phase"] == "end";
             self.time = event.time;
+            self.count(&event);
             if let Some(violation) = self.take(event)? {
                 self.bar.finish_and_clear();
                 return Ok(Some(Ending::Violation(Box::new(self.convict(violation)))));
@@ -104,6 +109,19 @@ impl Follower {
             }
         }
         Ok(None)
+    }
+
+    fn count(&mut self, event: &Event) {
+        if event.process == Process::Nemesis {
+            return;
+        }
+        let counts = self.counts.entry(event.f.clone()).or_default();
+        match event.event_type {
+            EventType::Invoke => {}
+            EventType::Ok => counts.ok += 1,
+            EventType::Fail => counts.fail += 1,
+            EventType::Info => counts.info += 1,
+        }
     }
 
     fn take(&mut self, event: Event) -> anyhow::Result<Option<Violation>> {
@@ -175,7 +193,7 @@ impl Follower {
             ),
             violations: vec![violation],
         };
-        let (faults, operations) = (Vec::new(), std::collections::BTreeMap::new());
+        let (faults, operations) = (Vec::new(), self.counts.clone());
         Judgement { verdict: Verdict::Invalid, checks: vec![check], faults, operations }
     }
 }
@@ -281,6 +299,7 @@ mod tests {
         let Some(Ending::Violation(judgement)) = follower.catch_up().unwrap() else {
             panic!("the initial value had been replaced")
         };
+        assert_eq!(judgement.operations["read"].ok, 1);
         let summary = &judgement.checks[0].violations[0].summary;
         assert_eq!(
             summary,

@@ -37,6 +37,15 @@ pub(super) enum Step {
 }
 
 impl Operation {
+    /// `read`, `write`, `cas`.
+    pub(super) fn f(&self) -> &'static str {
+        match self.step {
+            Step::Read(_) => "read",
+            Step::Write(_) => "write",
+            Step::Cas(..) => "cas",
+        }
+    }
+
     /// The value that it writes, if it changes anything.
     pub(super) fn written(&self) -> Option<Name> {
         match self.step {
@@ -166,7 +175,7 @@ impl Case<'_> {
             time: if begins { operation.invoked_time } else { operation.completed_time },
             process: Process::Client(operation.process % u64::from(NEVER)),
             event_type,
-            f: function(operation).into(),
+            f: operation.f().into(),
             key: (!self.key.is_null()).then(|| self.key.clone()),
             value: self.value(operation),
             node: operation.node.map(|node| self.nodes[node as usize].clone()),
@@ -214,13 +223,5 @@ impl Case<'_> {
             invoked: operation.invoked_time,
             completed: (operation.completed != 0).then_some(operation.completed_time),
         }
-    }
-}
-
-fn function(operation: &Operation) -> &'static str {
-    match operation.step {
-        Step::Read(_) => "read",
-        Step::Write(_) => "write",
-        Step::Cas(..) => "cas",
     }
 }

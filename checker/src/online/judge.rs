@@ -97,18 +97,8 @@ impl Judge {
     /// at most once. An error means that the event cannot follow those before.
     pub fn push(&mut self, event: &Event) -> Result<Option<Violation>, Malformed> {
         self.events += 1;
-        let malformed = |reason| Malformed { line: self.events as usize, reason };
-        if event.time < self.time {
-            let reason = format!("time runs backwards, from {} to {}", self.time, event.time);
-            return Err(malformed(reason));
-        }
-        self.time = event.time;
-        let Process::Client(process) = event.process else { return Ok(None) };
-        let taken = match event.event_type {
-            EventType::Invoke => self.begin(process, event).map(|()| None),
-            _ => self.end(process, event),
-        };
-        taken.map_err(|reason| Malformed { line: self.events as usize, reason })
+        let line = self.events as usize;
+        self.take(event).map_err(|reason| Malformed { line, reason })
     }
 
     /// How far the history has been followed.
@@ -128,6 +118,20 @@ impl Judge {
             State::Left(_) | State::Convicted => None,
         });
         followed.sum()
+    }
+
+    fn take(&mut self, event: &Event) -> Result<Option<Violation>, String> {
+        if event.time < self.time {
+            return Err(format!("time runs backwards, from {} to {}", self.time, event.time));
+        }
+        self.time = event.time;
+        match (event.process, event.event_type) {
+            (Process::Nemesis, _) => Ok(None),
+            (Process::Client(process), EventType::Invoke) => {
+                self.begin(process, event).map(|()| None)
+            }
+            (Process::Client(process), _) => self.end(process, event),
+        }
     }
 
     fn begin(&mut self, process: u64, event: &Event) -> Result<(), String> {
@@ -168,11 +172,14 @@ impl Judge {
         let Begun { object, mut operation, ticket } = begun.ok_or_else(|| {
             format!("process {process} completes an operation that it never began")
         })?;
-        let Object { key, state } = &mut self.objects[object];
-        if key != event.key.as_ref().unwrap_or(&Value::Null) {
-            return Err(format!("process {process} completes another operation than it began"));
+        let is_own = self.objects[object].key == *event.key.as_ref().unwrap_or(&Value::Null);
+        let Some(ticket) = ticket.filter(|_| is_own) else {
+            // Of what is not followed no more is known than its key.
+            return if is_own { Ok(None) } else { Err(another(process)) };
+        };
+        if operation.f() != event.f {
+            return Err(another(process));
         }
-        let (State::Followed(register), Some(ticket)) = (state, ticket) else { return Ok(None) };
         operation.outcome = match event.event_type {
             EventType::Ok => Outcome::Ok,
             EventType::Fail => Outcome::Fail,
@@ -183,18 +190,22 @@ impl Judge {
         if operation.outcome == Outcome::Ok && !completes(&mut operation, event, &mut self.names) {
             let f = &event.f;
             self.leave(object, format!("a {f} completed with another value than it began with"));
-            return Ok(None);
         }
-        let ended = register.end(&operation, ticket, self.events);
-        let violation =
-            ended.err().map(|impossible| impossible.explain(key, &self.names, &self.nodes));
-        if violation.is_some() {
-            self.objects[object].state = State::Convicted;
-        }
+        let violation = self.judge(object, &operation, ticket);
         if self.names.is_sweep_due() {
             self.sweep_names();
         }
         Ok(violation)
+    }
+
+    /// Takes the end of an operation into account, if its object is still followed.
+    fn judge(&mut self, object: usize, operation: &Operation, ticket: Ticket) -> Option<Violation> {
+        let Object { key, state } = &mut self.objects[object];
+        let State::Followed(register) = state else { return None };
+        let impossible = register.end(operation, ticket, self.events).err()?;
+        let violation = impossible.explain(key, &self.names, &self.nodes);
+        *state = State::Convicted;
+        Some(violation)
     }
 
     /// What an invocation is about to do; nothing if that is not followed.
@@ -273,6 +284,10 @@ fn completes(operation: &mut Operation, event: &Event, names: &mut Names) -> boo
     }
 }
 
+fn another(process: u64) -> String {
+    format!("process {process} completes another operation than it began")
+}
+
 /// A key as it is shown.
 fn text(key: &Value) -> String {
     match key {
@@ -290,19 +305,21 @@ mod tests {
 
     /// Follows lines of `process type f value`.
     fn follow(judge: &mut Judge, lines: &str) -> Vec<Violation> {
-        let mut violations = Vec::new();
-        for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            let words: Vec<_> = line.splitn(4, ' ').collect();
-            let value = words.get(3).map_or("null", |value| *value);
-            let process: u64 = words[0].parse().unwrap();
-            let value: Value = serde_json::from_str(value).unwrap();
-            let (index, time) = (judge.events, judge.events * 1_000_000);
-            let event = json!({
-                "index": index, "time": time, "process": process, "type": words[1], "f": words[2], "key": "k", "value": value, "node": "n1",
-            });
-            violations.extend(judge.push(&serde_json::from_value(event).unwrap()).unwrap());
-        }
-        violations
+        let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
+        lines.filter_map(|line| judge.push(&event(judge, line)).unwrap()).collect()
+    }
+
+    /// The next event, from `process type f value`.
+    fn event(judge: &Judge, line: &str) -> Event {
+        let words: Vec<_> = line.splitn(4, ' ').collect();
+        let value = words.get(3).map_or("null", |value| *value);
+        let process: u64 = words[0].parse().unwrap();
+        let value: Value = serde_json::from_str(value).unwrap();
+        let (index, time) = (judge.events, judge.events * 1_000_000);
+        let event = json!({
+            "index": index, "time": time, "process": process, "type": words[1], "f": words[2], "key": "k", "value": value, "node": "n1",
+        });
+        serde_json::from_value(event).unwrap()
     }
 
     fn left(judge: &Judge) -> String {
@@ -336,6 +353,21 @@ mod tests {
         assert_eq!(left(&judge), "");
         follow(&mut judge, "0 invoke write 1");
         assert_eq!(left(&judge), "key k: a value is written twice (1)");
+    }
+
+    #[test]
+    fn what_cannot_follow_is_refused() {
+        for (lines, reason) in [
+            ("0 invoke read\n0 invoke read", "while another is open"),
+            ("0 ok read 3", "never began"),
+            ("0 invoke read\n0 ok write 3", "another operation"),
+        ] {
+            let mut judge = Judge::new();
+            let (before, last) = lines.rsplit_once('\n').unwrap_or(("", lines));
+            assert_eq!(follow(&mut judge, before), []);
+            let malformed = judge.push(&event(&judge, last)).unwrap_err();
+            assert!(malformed.reason.contains(reason), "{malformed:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Recording is never held up: events wait in a queue, and when that is full the judge has fallen behind, is told no more, and
 //! says so. What it finds stops the run; the verdict is that of the whole recording, as for every run.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use checker::history::Event;
@@ -26,16 +26,12 @@ pub(crate) struct Feed {
 impl Feed {
     /// Hands over an event.
     pub(crate) fn push(&mut self, event: Event) {
-        use std::sync::mpsc::TrySendError;
+        let Some(queue) = &self.queue else { return };
         let index = event.index;
-        match self.queue.as_ref().map_or(Ok(()), |queue| queue.try_send(event)) {
-            Ok(()) => {}
-            Err(error) => {
-                self.queue = None;
-                if let TrySendError::Full(_) = error {
-                    self.behind_at = Some(index);
-                }
-            }
+        let Err(error) = queue.try_send(event) else { return };
+        self.queue = None;
+        if let TrySendError::Full(_) = error {
+            self.behind_at = Some(index);
         }
     }
 }

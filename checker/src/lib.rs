@@ -32,6 +32,7 @@ pub mod history;
 pub mod judge;
 pub mod linearizability;
 pub mod models;
+pub mod online;
 pub mod properties;
 pub mod trace;
 pub mod transactions;

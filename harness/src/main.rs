@@ -15,6 +15,7 @@ mod recorder;
 mod report;
 mod run;
 mod run_directory;
+mod watch;
 mod workload;
 
 fn main() -> std::process::ExitCode {

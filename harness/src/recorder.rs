@@ -13,6 +13,8 @@ use checker::verdict::OutcomeCounts;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
+use crate::watch::Feed;
+
 /// The history under construction. Shared by everything that has something to record.
 #[derive(Debug)]
 pub(crate) struct Recorder {
@@ -30,6 +32,8 @@ struct State {
     phase: String,
     /// The first failed write. From then on nothing is recorded and the run ends.
     failed: Option<std::io::Error>,
+    /// The online judge, where one watches.
+    feed: Option<Feed>,
 }
 
 /// What is recorded, beside the index and the time that the recorder adds.
@@ -74,6 +78,7 @@ impl Recorder {
             counts: BTreeMap::new(),
             phase: String::new(),
             failed: None,
+            feed: None,
         };
         Ok(Self { epoch: monotonic(), state: Mutex::new(state) })
     }
@@ -106,7 +111,20 @@ impl Recorder {
             stage: line.stage,
         };
         state.append(&event);
+        if let Some(feed) = state.feed.as_mut() {
+            feed.push(event);
+        }
         time
+    }
+
+    /// Hands every event from now on to an online judge.
+    pub(crate) fn feed(&self, feed: Feed) {
+        self.state.lock().expect("no thread panics while it records").feed = Some(feed);
+    }
+
+    /// Ends that.
+    pub(crate) fn take_feed(&self) -> Option<Feed> {
+        self.state.lock().expect("no thread panics while it records").feed.take()
     }
 
     /// How many client operations ended how so far.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use checker::judge::{Expectations, JudgePlan, Limits};
+use checker::linearizability;
 use checker::models::Model;
 use checker::verdict::{Judgement, OutcomeCounts};
 use node::client::Client;
@@ -27,6 +28,7 @@ use crate::plan::Schedule;
 use crate::recorder::{Line, Recorder};
 use crate::report::{Progress, Snapshot};
 use crate::run_directory::{RunDirectory, RunInfo};
+use crate::watch::Watch;
 use crate::workload::Workload;
 
 /// How long the cluster may take to elect its first leader.
@@ -56,6 +58,8 @@ pub(crate) struct Options {
     pub(crate) file: PathBuf,
     /// The command that runs the same again.
     pub(crate) command: String,
+    /// Whether the first violation ends the run.
+    pub(crate) fail_fast: bool,
     pub(crate) limits: Limits,
 }
 
@@ -122,18 +126,41 @@ async fn record(
     let schedule = Schedule::new(workload, seed);
     write_schedule(&directory.file("schedule.jsonl"), &schedule)?;
     let recorder = Arc::new(Recorder::create(&directory.file("history.jsonl"))?);
+    // A violation stops a run like an interruption: what was broken is healed, and what there is judged.
+    let stop = interrupt.child_token();
+    let watch = watch(workload, options, &recorder, &stop);
     let mut stage = Stage::set(workload, seed, options, directory, &recorder).await?;
     let progress = stage.show_progress(workload);
-    let interrupted = stage.play(workload, seed, schedule, interrupt).await;
+    let interrupted = stage.play(workload, seed, schedule, &stop).await;
     stage.nemesis.cluster.stop_all().await;
     stage.nemesis.note_deaths();
-    let end = json!({ "phase": "end", "interrupted": interrupted? });
+    let mut end = json!({ "phase": "end", "interrupted": interrupted? });
+    if let Some((watch, feed)) = watch.zip(recorder.take_feed())
+        && watch.finish(feed)
+    {
+        end["stopped_by"] = "violation".into();
+    }
     recorder.record(Line::nemesis("phase", end));
     progress.abort();
     match recorder.failure() {
         Some(error) => bail!("cannot write the history: {error}"),
         None => Ok(()),
     }
+}
+
+/// Lets the online judge watch, if the first violation is to end the run and the workload asks for what it judges.
+fn watch(
+    workload: &Workload,
+    options: &Options,
+    recorder: &Recorder,
+    stop: &CancellationToken,
+) -> Option<Watch> {
+    let is_asked = workload.checks.iter().any(|check| check.name() == linearizability::NAME);
+    (options.fail_fast && is_asked).then(|| {
+        let (watch, feed) = Watch::start(stop.clone());
+        recorder.feed(feed);
+        watch
+    })
 }
 
 fn write_schedule(path: &Path, schedule: &Schedule) -> anyhow::Result<()> {

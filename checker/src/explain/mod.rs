@@ -8,8 +8,8 @@ mod transactions;
 pub(crate) use collection::{Argument, collection};
 pub(crate) use object::{Found, object};
 pub(crate) use register::register;
-pub(crate) use transactions::transactions;
 use serde_json::Value;
+pub(crate) use transactions::transactions;
 
 use crate::history::{Outcome, View};
 use crate::verdict::OperationReport;

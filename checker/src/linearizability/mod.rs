@@ -24,7 +24,7 @@ pub use self::budget::Limits;
 use self::budget::{Budget, Exhausted};
 pub(crate) use self::decision::{Conviction, Decision};
 pub(crate) use self::objects::{Object, Objects};
-pub(crate) use self::register::{Demand, Dense, Register};
+pub(crate) use self::register::{Demand, Dense, Register, explain_register};
 use crate::certificate::{ObjectProof, Proof};
 use crate::history::{History, ValueId};
 use crate::models::Model;

@@ -2,6 +2,7 @@
 
 mod check;
 mod convert;
+mod follow;
 mod guard;
 mod node;
 mod run;

@@ -37,6 +37,9 @@ pub(super) struct RunArguments {
     /// Another binary that keeps to the node contract (docs/formats.md)
     #[arg(long, value_name = "PATH")]
     node_bin: Option<PathBuf>,
+    /// Judge while the run goes on, and stop it at the first violation
+    #[arg(long)]
+    fail_fast: bool,
     #[command(flatten)]
     limits: super::check::LimitArguments,
 }
@@ -122,6 +125,7 @@ impl RunArguments {
             plant: self.plant.map(|bug| bug.to_string()),
             file: file.to_path_buf(),
             command: self.command(file, seed),
+            fail_fast: self.fail_fast,
             limits: self.limits.limits(),
         }
     }
@@ -134,6 +138,9 @@ impl RunArguments {
         }
         if let Some(binary) = &self.node_bin {
             command += &format!(" --node-bin {}", binary.display());
+        }
+        if self.fail_fast {
+            command += " --fail-fast";
         }
         command
     }

@@ -179,3 +179,58 @@ fn a_node_that_dies_uninvited_is_a_violation() {
     assert!(text(&run).contains("out of luck"), "the end of its log is shown: {}", text(&run));
     place.assert_no_processes();
 }
+
+#[test]
+fn the_first_violation_ends_a_run_that_fails_fast_and_only_a_violation_does() {
+    let place = Place::new();
+    let isolate = "[{ at: 500ms, for: 50s, all_of: [partition: { isolate: leader }] }]";
+    place.file("w.yaml", &workload("60s", isolate));
+    // Sixty seconds would outlast the test: only a violation ends it sooner.
+    let arguments = ["run", "w.yaml", "--seed", "1", "--plant", "local-leader-read", "--fail-fast"];
+    let run = place.output(&arguments);
+    assert_eq!(run.status.code(), Some(1), "{}", text(&run));
+    assert!(text(&run).contains("stopping at the first violation"), "{}", text(&run));
+    let history = place.history();
+    assert!(
+        history.contains(r#""stopped_by":"violation""#) && history.contains(r#""healed":true"#)
+    );
+    let end: serde_json::Value = serde_json::from_str(history.lines().last().unwrap()).unwrap();
+    assert!(end["time"].as_u64().unwrap() < 50_000_000_000, "{end}");
+    // The verdict is that of the whole recording, and names the same moment.
+    let checks = place.json("verdict.json")["checks"].clone();
+    assert_eq!(checks[0]["verdict"], "invalid");
+    let summary = checks[0]["violations"][0]["summary"].as_str().unwrap();
+    // Nobody may have had the time to see the newer value.
+    let is_old = summary.contains("stale read") || summary.contains("lost write");
+    assert!(is_old && summary.contains("got ok for read"), "{summary}");
+    place.assert_no_processes();
+
+    place.file(
+        "w.yaml",
+        &workload("3s", "[{ at: 500ms, for: 1s, all_of: [kill: { node: leader }] }]"),
+    );
+    let run = place.output(&["run", "w.yaml", "--seed", "1", "--fail-fast"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run));
+    assert!(!text(&run).contains("not followed online"), "{}", text(&run));
+}
+
+#[test]
+fn a_run_is_followed_from_outside_to_its_first_violation_or_its_end() {
+    let place = Place::new();
+    let isolate = "[{ at: 500ms, for: 50s, all_of: [partition: { isolate: leader }] }]";
+    place.file("w.yaml", &workload("60s", isolate));
+    let arguments = ["run", "w.yaml", "--seed", "1", "--plant", "local-leader-read"];
+    let child = place.start_until(&arguments, r#""phase":"drive""#);
+    let follow = place.output(&["check", "runs/latest", "--follow"]);
+    assert_eq!(follow.status.code(), Some(1), "{}", text(&follow));
+    assert!(text(&follow).contains("got ok for read"), "{}", text(&follow));
+    assert!(!place.history().contains(r#""phase":"heal""#), "the run still goes on");
+    signal(&child, Signal::INT);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(1));
+
+    place.file("good.yaml", &workload("2s", "[]"));
+    let run = place.output(&["run", "good.yaml", "--seed", "1"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run));
+    let follow = place.output(&["check", "runs/latest", "--follow"]);
+    assert_eq!(follow.status.code(), Some(0), "{}", text(&follow));
+}

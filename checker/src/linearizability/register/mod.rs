@@ -18,9 +18,10 @@ use self::search::{Found, Tried};
 use self::unique::Answer;
 use super::budget::{Budget, Exhausted};
 use super::decision::{Conviction, Decision};
-use super::objects::Object;
+use super::objects::{Object, Objects};
 use crate::explain;
 use crate::history::History;
+use crate::verdict::Violation;
 
 /// What finding the culprit within a core is worth, in steps of the search.
 const STEPS_PER_CULPRIT: u64 = 200_000;
@@ -69,6 +70,16 @@ impl<'a> Judge<'a> {
             }
         })
     }
+}
+
+/// Explains why one operation of a history of one register, by its place, cannot have found what it did. The history is all that is known: the
+/// few operations that show it. Nothing if the operation demands nothing.
+pub(crate) fn explain_register(history: &History, culprit: usize) -> Option<Violation> {
+    let objects = Objects::of(history);
+    let core = Register::prepare(history, &demands::functions(history), &objects.get(0));
+    let at = core.demands.iter().position(|demand| demand.operation as usize == culprit)?;
+    let operations: Vec<_> = history.views().collect();
+    Some(explain::register(history, &operations, &core, at, None))
 }
 
 /// Why a register is not linearizable.

@@ -7,7 +7,7 @@
 //! An add begins before it ends. A value that was peeked may have been in front first before it was for the last time: it must not wait for
 //! itself, which is what `second` is for.
 
-use super::prepare::{Collection, Element};
+use super::prepare::Element;
 use crate::history::NEVER;
 
 /// Values of a queue in an order that explains everything, by number; or those that must each come before the next, and the last before the first.
@@ -188,12 +188,4 @@ fn scattered(elements: &[Element], events: usize, event: fn(&Element) -> u32) ->
     at.retain(|number| *number != NEVER);
     at.extend(last);
     at
-}
-
-/// A queue in which the operations of each value are known.
-impl Collection<'_> {
-    /// How many events its history has.
-    pub(super) fn events(&self) -> usize {
-        self.history.events()
-    }
 }

@@ -125,6 +125,11 @@ impl<'a> Collection<'a> {
         Some(taken.and_then(|()| collection.settle()).map(|()| collection))
     }
 
+    /// How many events its history has.
+    pub(super) fn events(&self) -> usize {
+        self.history.events()
+    }
+
     fn kind(&self, operation: &Operation) -> Kind {
         self.kinds[operation.function as usize]
     }

@@ -38,17 +38,6 @@ pub(crate) fn object(history: &History, found: &Found<'_>) -> Violation {
         1 => "This operation is impossible by itself.".into(),
         _ => format!("{count} operations are impossible already, whatever the others did."),
     });
-    let mut shown: Vec<View<'_>> = found.core.iter().map(of).collect();
-    if count > SHOWN_MAX {
-        // The last ones are those that somebody will look at first.
-        shown.sort_by_key(|operation| operation.completed().unwrap_or(operation.invoked()));
-        shown.retain(|operation| operation.invoked() < culprit.completed().unwrap_or(usize::MAX));
-        shown.drain(..shown.len().saturating_sub(SHOWN_MAX));
-    }
-    if !shown.contains(&culprit) {
-        shown.push(culprit);
-    }
-    shown.sort_by_key(View::invoked);
     Violation {
         summary: format!(
             "{name}: impossible result at {}: {} got ok for {}",
@@ -59,8 +48,25 @@ pub(crate) fn object(history: &History, found: &Found<'_>) -> Violation {
         time: Some(end),
         key,
         explanation,
-        operations: shown.into_iter().map(operation_report).collect(),
+        operations: shown(history, found.core, culprit).into_iter().map(operation_report).collect(),
     }
+}
+
+/// The operations that the argument rests on; of many, the last before the culprit: those that somebody will look at first.
+fn shown<'a>(history: &'a History, core: &[u32], culprit: View<'a>) -> Vec<View<'a>> {
+    let mut shown: Vec<_> = core.iter().map(|place| history.view(*place as usize)).collect();
+    if shown.len() > SHOWN_MAX {
+        let last =
+            |operation: &View<'_>| operation.completed().unwrap_or_else(|| operation.invoked());
+        shown.sort_by_key(last);
+        shown.retain(|operation| operation.invoked() < culprit.completed().unwrap_or(usize::MAX));
+        shown.drain(..shown.len().saturating_sub(SHOWN_MAX));
+    }
+    if !shown.contains(&culprit) {
+        shown.push(culprit);
+    }
+    shown.sort_by_key(View::invoked);
+    shown
 }
 
 /// What an object of a model is called.

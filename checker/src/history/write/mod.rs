@@ -22,7 +22,8 @@ pub enum Format {
     Edn,
     /// The text that Jepsen logs, for one object. Times and nodes are not part of it.
     JepsenLog,
-    /// Porcupine's log of a key-value store: `get`, `put` and `append` of texts that all succeeded. Times, nodes and faults are not part of it.
+    /// Porcupine's log of a key-value store: `get`, `put` and `append` of texts that all succeeded. Times, nodes and faults are not part of it, and
+    /// a key that was missing reads as the empty text, which is Porcupine's initial value.
     Porcupine,
 }
 

@@ -134,7 +134,10 @@ pub fn judge_history(
 pub fn judge_as(history: &History, model: Model, limits: &Limits) -> CheckReport {
     let question = Question { limits: *limits, ..Question::default() };
     promise(history, model, &question).map_or_else(
-        |wrong| unjudged(model.name(), format!("line {}: {}", wrong.line, wrong.reason)),
+        |wrong| {
+            let detail = format!("line {}: {}", wrong.line, wrong.reason);
+            CheckReport::new(model.name(), Verdict::Unknown, detail)
+        },
         |promise| promise.report,
     )
 }
@@ -189,7 +192,8 @@ fn named_check(
         }
         _ => raft::check(name, traces).unwrap_or_else(|| {
             // A check of another version. What is not judged is not passed.
-            unjudged(name, "this version of faultline does not know this check".into())
+            let detail = "this version of faultline does not know this check";
+            CheckReport::new(name, Verdict::Unknown, detail)
         }),
     }
 }
@@ -287,16 +291,6 @@ fn judgement(history: &History, checks: Vec<CheckReport>) -> Judgement {
         faults: faults_effective::faults(history),
         operations: history.counts(),
         checks,
-    }
-}
-
-fn unjudged(name: &str, detail: String) -> CheckReport {
-    CheckReport {
-        name: name.into(),
-        verdict: Verdict::Unknown,
-        detail,
-        violations: vec![],
-        figures: BTreeMap::new(),
     }
 }
 

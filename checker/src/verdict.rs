@@ -93,6 +93,28 @@ pub struct CheckReport {
     pub figures: BTreeMap<String, Value>,
 }
 
+impl CheckReport {
+    /// What a check says when it found no violation.
+    pub fn new(name: impl Into<String>, verdict: Verdict, detail: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            verdict,
+            detail: detail.into(),
+            violations: Vec::new(),
+            figures: BTreeMap::new(),
+        }
+    }
+
+    /// What a check says when it found violations.
+    pub fn invalid(
+        name: impl Into<String>,
+        detail: impl Into<String>,
+        violations: Vec<Violation>,
+    ) -> Self {
+        Self { violations, ..Self::new(name, Verdict::Invalid, detail) }
+    }
+}
+
 /// A broken promise, with the evidence that a tired engineer needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Violation {

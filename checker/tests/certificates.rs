@@ -5,7 +5,7 @@ use checker::certificate::{
     verify, verify_all,
 };
 use checker::history::{Event, History, Outcome, ValueId};
-use checker::judge::{Limits, certify_history};
+use checker::judge::{Judged, Limits, Question, judge};
 use checker::linearizability::check_with_proofs;
 use checker::models::Model;
 use checker::verdict::Verdict;
@@ -836,8 +836,7 @@ fn a_certificate_is_tied_to_the_file_of_its_history() {
         [(valid, Verdict::Valid), ("0 invoke read null\n0 ok read 7", Verdict::Invalid)]
     {
         write(text);
-        let (model, judgement, certificate) =
-            certify_history(&path, None, &Limits::default()).unwrap();
+        let Judged { model, judgement, certificate, .. } = certified(&path);
         assert_eq!((model, judgement.verdict), (Model::Register, verdict));
         let certificate = certificate.unwrap();
         certificate.write(&file).unwrap();
@@ -870,7 +869,7 @@ fn a_malformed_certificate_is_no_certificate() {
     let (path, file) = (folder.path().join("history.jsonl"), folder.path().join("certificate"));
     let line = serde_json::to_string(&events("0 invoke read null\n0 ok read null")[0]).unwrap();
     std::fs::write(&path, line + "\n").unwrap();
-    let (_, judgement, certificate) = certify_history(&path, None, &Limits::default()).unwrap();
+    let Judged { judgement, certificate, .. } = certified(&path);
     assert_eq!(judgement.verdict, Verdict::Unknown);
     let text = serde_json::to_string(&certificate.unwrap()).unwrap();
     let check = |from: &str, to: &str, words: &str| {
@@ -903,4 +902,8 @@ fn written(history: &History) -> String {
         )
     };
     history.views().enumerate().map(line).collect()
+}
+
+fn certified(path: &std::path::Path) -> Judged {
+    judge(path, &Question { certify: true, ..Question::default() }).unwrap()
 }

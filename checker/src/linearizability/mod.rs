@@ -16,8 +16,6 @@ mod search;
 mod slots;
 mod trail;
 
-use std::collections::BTreeMap;
-
 use rayon::prelude::*;
 
 pub use self::budget::Limits;
@@ -175,5 +173,5 @@ fn counted(count: usize, noun: &str) -> String {
 }
 
 fn report(verdict: Verdict, detail: String, violations: Vec<Violation>) -> CheckReport {
-    CheckReport { name: NAME.into(), verdict, detail, violations, figures: BTreeMap::new() }
+    CheckReport { violations, ..CheckReport::new(NAME, verdict, detail) }
 }

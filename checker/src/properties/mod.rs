@@ -54,18 +54,12 @@ pub fn check(history: &History, property: Model, options: &Options) -> CheckRepo
 
 /// A report without violations.
 fn report(name: &str, verdict: Verdict, detail: impl Into<String>) -> CheckReport {
-    CheckReport {
-        name: name.into(),
-        verdict,
-        detail: detail.into(),
-        violations: Vec::new(),
-        figures: Default::default(),
-    }
+    CheckReport::new(name, verdict, detail)
 }
 
 /// A report of violations.
 fn invalid(name: &str, detail: impl Into<String>, violations: Vec<Violation>) -> CheckReport {
-    CheckReport { violations, ..report(name, Verdict::Invalid, detail) }
+    CheckReport::invalid(name, detail, violations)
 }
 
 /// `1 leader`, `3 leaders`.

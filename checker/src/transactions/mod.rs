@@ -178,10 +178,10 @@ impl Case<'_> {
             let violation = |found: &&Found| explain::transactions(&self.transactions, found);
             let violations: Vec<Violation> = convicting.iter().map(violation).collect();
             let detail = format!("{}; {}", self.scope(), facts(search, ruled_out));
-            return CheckReport { name, verdict: Verdict::Invalid, detail, violations };
+            return CheckReport::invalid(name, detail, violations);
         }
         let (verdict, detail) = self.not_convicted(search, ruled_out);
-        CheckReport { name, verdict, detail, violations: vec![] }
+        CheckReport::new(name, verdict, detail)
     }
 
     /// The anomalies that what was asked for forbids, those that say most first.
@@ -238,7 +238,7 @@ impl Case<'_> {
 
     fn undecided(&self, detail: String) -> Findings {
         let name = self.consistency.name().to_string();
-        let report = CheckReport { name, verdict: Verdict::Unknown, detail, violations: vec![] };
+        let report = CheckReport::new(name, Verdict::Unknown, detail);
         let ruled_out = RuledOut::default();
         Findings { report, proofs: vec![], anomalies: vec![], ruled_out }
     }

@@ -186,15 +186,9 @@ impl Follower {
 
     /// The judgement of a history that was followed up to its first violation.
     fn convict(&self, violation: Violation) -> Judgement {
-        let check = CheckReport {
-            name: linearizability::NAME.into(),
-            verdict: Verdict::Invalid,
-            detail: format!(
-                "followed up to line {}: this completion cannot be explained",
-                self.lines.count
-            ),
-            violations: vec![violation],
-        };
+        let line = self.lines.count;
+        let detail = format!("followed up to line {line}: this completion cannot be explained");
+        let check = CheckReport::invalid(linearizability::NAME, detail, vec![violation]);
         let (faults, operations) = (Vec::new(), self.counts.clone());
         Judgement { verdict: Verdict::Invalid, checks: vec![check], faults, operations }
     }

@@ -85,13 +85,7 @@ mod tests {
     }
 
     fn check(name: &str, verdict: Verdict, detail: &str) -> CheckReport {
-        CheckReport {
-            name: name.into(),
-            verdict,
-            detail: detail.into(),
-            violations: vec![],
-            figures: Default::default(),
-        }
+        CheckReport::new(name, verdict, detail)
     }
 
     /// A judgement with this verdict, by a check that is called `linearizable`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::certificate::{Certificate, Fingerprint, ObjectProof};
+use crate::certificate::{Certificate, Fingerprint, ObjectProof, consistency_of};
 use crate::history::{self, History};
 use crate::linearizability;
 pub use crate::linearizability::Limits;
@@ -233,7 +233,7 @@ impl<'a> Case<'a> {
                 .map_err(|source| history::Error::Io { path: path.to_path_buf(), source })?;
             let consistency = match model.family() {
                 Family::Transactions => question.consistency.name(),
-                _ => linearizability::NAME,
+                _ => consistency_of(model),
             };
             let claim = (model, consistency);
             let certificate = Certificate::new(history, file, claim, &promise.report, &proofs);

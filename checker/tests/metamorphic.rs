@@ -4,8 +4,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use checker::certificate::verify_all;
 use checker::history::{Event, EventType, Process};
-use checker::{History, Limits, Model, Verdict, judge};
+use checker::models::Family;
+use checker::transactions::{self, Consistency};
+use checker::{History, Limits, Model, Verdict, judge, linearizability};
 use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde_json::{Value, json};
@@ -78,7 +81,24 @@ fn history(operations: &[Operation]) -> History {
 fn verdict(model: Model, operations: &[Operation]) -> Verdict {
     let history = history(operations);
     judge::fits(&history, model).unwrap();
-    judge::judge_as(&history, model, &Limits::default()).verdict
+    let report = judge::judge_as(&history, model, &Limits::default());
+    assert!(is_proved(&history, model), "{model}, not proved: {operations:#?}");
+    report.verdict
+}
+
+/// Whether the independent verifier accepts every proof of a verdict.
+fn is_proved(history: &History, model: Model) -> bool {
+    let limits = Limits::default();
+    let (name, proofs) = match model.family() {
+        Family::Transactions => {
+            let consistency = Consistency::StrictSerializable;
+            let findings = transactions::check(history, model, consistency, &limits).unwrap();
+            (consistency.name(), findings.proofs)
+        }
+        _ => (linearizability::NAME, linearizability::check_with_proofs(history, model, &limits).1),
+    };
+    let verified = verify_all(history, model, name, &proofs);
+    verified.inspect_err(|refusal| eprintln!("{model}: {refusal}: {proofs:?}")).is_ok()
 }
 
 /// An object that behaves: what it is asked, and what it answers at the moment when an operation takes effect.
@@ -398,7 +418,7 @@ fn check(model: Model, simulated: &Simulated) {
         }
         invalid += 1;
         let appended = [bad.clone(), later(&good)].concat();
-        if model.family() == checker::models::Family::Object {
+        if model.family() == Family::Object {
             keeps("beside another object", &keyed(&good, &good));
             assert_eq!(verdict(model, &keyed(&bad, &good)), Verdict::Invalid, "{model}: {bad:#?}");
             let found = verdict(model, &appended);

@@ -85,27 +85,18 @@ fn name(history: &History, key: ValueId) -> String {
 enum Judge<'a> {
     Register(register::Judge<'a>),
     /// Any other object: by an algorithm of its own where there is one and it applies, or else by the search.
-    Object(Option<Specialised>, search::Judge<'a>),
+    Object(Option<collections::Specialised>, search::Judge<'a>),
 }
-
-/// Judges an object where its preconditions hold.
-type Specialised = fn(&History, &Object<'_>, bool) -> Option<Decision>;
 
 impl<'a> Judge<'a> {
     fn new(history: &'a History, model: Model) -> Self {
-        let specialised: Option<Specialised> = match model {
-            Model::Register | Model::CasRegister => {
-                return Self::Register(register::Judge::new(history));
+        match model {
+            Model::Register | Model::CasRegister => Self::Register(register::Judge::new(history)),
+            model => {
+                let search = search::Judge::new(history, model);
+                Self::Object(collections::specialised(model), search)
             }
-            Model::Queue => Some(collections::queue),
-            Model::Stack => Some(collections::stack),
-            Model::Set => Some(collections::set),
-            Model::Mutex => Some(collections::mutex),
-            Model::Counter => Some(collections::counter),
-            Model::List => Some(collections::list),
-            _ => None,
-        };
-        Self::Object(specialised, search::Judge::new(history, model))
+        }
     }
 
     /// How many objects there are, if all of them are linearizable; nothing if that takes longer to find out.

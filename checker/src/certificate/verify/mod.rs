@@ -129,10 +129,9 @@ pub(super) fn keys(history: &History, model: Model) -> Vec<ValueId> {
     keys.filter(|key| met.insert(*key, ()).is_none()).collect()
 }
 
-/// The object that an operation belongs to: its key, unless transactions tie all keys together.
+/// The object that an operation belongs to: its key, unless transactions tie everything together.
 fn key(model: Model, key: ValueId) -> ValueId {
-    let is_whole = model == Model::MultiRegister || model.family() != Family::Object;
-    if is_whole { ValueId::NIL } else { key }
+    if model.family() == Family::Object { key } else { ValueId::NIL }
 }
 
 /// Checks proofs against one history.

@@ -4,7 +4,11 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Value, json};
 
-use super::{counter, list, mutex, queue, set, stack};
+use super::counter::counter;
+use super::list::list;
+use super::queue::queue;
+use super::stack::stack;
+use super::two_state::{mutex, set};
 use crate::history::{Event, EventType, History, Outcome, Process};
 use crate::linearizability::decision::Decision;
 use crate::linearizability::objects::{Object, Objects};

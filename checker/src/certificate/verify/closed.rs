@@ -18,6 +18,9 @@
 //!   been, an empty queue stays empty, and a read of all elements becomes a read of the others. So a change of an element that the core does not
 //!   otherwise mention may be left out. A take whose result nobody knows may take anything: it must be in the core, and where it took an
 //!   element that is left out it did, as far as the others are concerned, not happen.
+//! - **Queues, stacks, lists** moreover: an insertion may be left out if nobody in the core takes or sees its element, even if the core has another insertion
+//!   of it. For in `L` it stays where it is for ever, and nobody sees it or what lies behind; or a take whose result nobody knows took it,
+//!   and is struck out with it.
 //! - **Sets** moreover: if the core never says that an element is in, adds of it may be left out, for then it is out even longer; likewise removes, if it
 //!   never says that the element is out.
 //! - **Quiet beginning** (locks, and an element of a set whose every change is known to be one): changes that were all over before anybody of
@@ -44,10 +47,7 @@ pub(super) fn first_that_matters(
         Model::Register | Model::CasRegister | Model::MultiRegister => seen_in_register(core, end),
         Model::Kv => Box::new(|left| core.iter().any(|item| shows(&item.act, &left.act))),
         Model::Set => in_set(core, left_out),
-        Model::Queue | Model::Stack | Model::List => {
-            let mentioned: HashSet<_> = core.iter().filter_map(|item| item.act.element()).collect();
-            Box::new(move |left| left.act.element().is_none_or(|of| mentioned.contains(&of)))
-        }
+        Model::Queue | Model::Stack | Model::List => in_sequence(core),
         Model::Lock | Model::Mutex => {
             let quiet = is_quiet(core, left_out.iter().map(|left| &left.item));
             Box::new(move |_| !quiet)
@@ -84,11 +84,18 @@ fn versions(act: &Act, written: bool) -> Vec<(ValueId, ValueId)> {
         Act::See(value) | Act::Cas(value, _) if !written => vec![(ValueId::NIL, *value)],
         Act::Write(value) | Act::Cas(_, value) if written => vec![(ValueId::NIL, *value)],
         Act::Transaction(steps) => {
-            let version = |step: &Access| match *step {
-                Access::Read(key, value) => (!written).then_some((key, value)),
+            let version = |place: usize| match steps[place] {
+                Access::Read(key, value) => {
+                    // What it reads again, or after it has written the key, says nothing about others.
+                    let met = |step: &Access| {
+                        let (Access::Read(of, _) | Access::Write(of, _)) = step;
+                        *of == key
+                    };
+                    (!written && !steps[..place].iter().any(met)).then_some((key, value))
+                }
                 Access::Write(key, value) => written.then_some((key, value)),
             };
-            steps.iter().filter_map(version).collect()
+            (0..steps.len()).filter_map(version).collect()
         }
         _ => Vec::new(),
     }
@@ -101,6 +108,24 @@ fn shows(read: &Act, change: &Act) -> bool {
         (Act::Text(seen), Act::Extend(text)) => seen.contains(text.as_str()),
         _ => false,
     }
+}
+
+fn in_sequence(core: &[Item]) -> Box<dyn Fn(&Item) -> bool> {
+    let mut mentioned = HashSet::new();
+    let mut seen = HashSet::new();
+    for item in core {
+        mentioned.extend(item.act.element());
+        match &item.act {
+            Act::All(elements) => seen.extend(elements.iter().copied()),
+            Act::Take(element) | Act::Peek(element) => drop(seen.insert(*element)),
+            _ => {}
+        }
+    }
+    Box::new(move |left| {
+        let Some(element) = left.act.element() else { return true };
+        let is_unseen = matches!(left.act, Act::Insert(_)) && !seen.contains(&element);
+        mentioned.contains(&element) && !is_unseen
+    })
 }
 
 fn in_set<'a>(core: &'a [Item], left_out: &'a [LeftOut]) -> Box<dyn Fn(&Item) -> bool + 'a> {

@@ -9,7 +9,8 @@ use super::list::list;
 use super::queue::queue;
 use super::stack::stack;
 use super::two_state::{mutex, set};
-use crate::history::{Event, EventType, History, Outcome, Process};
+use crate::certificate::{ObjectProof, Proof, verify_all};
+use crate::history::{Event, EventType, History, Outcome, Process, ValueId};
 use crate::linearizability::decision::Decision;
 use crate::linearizability::objects::{Object, Objects};
 
@@ -451,6 +452,14 @@ struct Tally {
     invalid_told: usize,
 }
 
+/// The independent verifier accepts it.
+fn is_proved(kind: &Kind, history: &History, proof: Proof) {
+    let proofs = [ObjectProof { key: ValueId::NIL, proof }];
+    if let Err(refusal) = verify_all(history, kind.name.parse().unwrap(), "linearizable", &proofs) {
+        panic!("{}: {refusal}: {proofs:?} of {:#?}", kind.name, history.operations());
+    }
+}
+
 fn judge(kind: &Kind, operations: &[Operation], tally: &mut Tally) {
     let expected = linearizable(operations);
     let history = history(operations);
@@ -463,6 +472,7 @@ fn judge(kind: &Kind, operations: &[Operation], tally: &mut Tally) {
         (Some(Decision::Valid { order: Some(order) }), Some(Decision::Valid { order: None })) => {
             assert!(expected, "{} is not valid: {operations:#?}", kind.name);
             assert!(is_witness(operations, &order), "{} {order:?}: {operations:#?}", kind.name);
+            is_proved(kind, &history, Proof::Order(order));
             tally.valid_told += 1;
         }
         (Some(Decision::Invalid(conviction)), Some(Decision::Invalid(_))) => {
@@ -476,6 +486,7 @@ fn judge(kind: &Kind, operations: &[Operation], tally: &mut Tally) {
                 "{name} is not closed: {conviction:?} of {operations:#?}"
             );
             assert!(!conviction.violation.explanation.is_empty());
+            is_proved(kind, &history, Proof::Core(conviction.core));
             tally.invalid_told += 1;
         }
         other => panic!("{}: {other:?} of {operations:#?}", kind.name),

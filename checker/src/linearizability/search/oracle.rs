@@ -9,7 +9,8 @@ use super::super::budget::{Budget, Limits};
 use super::super::decision::Decision;
 use super::super::objects::Objects;
 use super::Judge;
-use crate::history::{Event, EventType, History, Outcome, Process};
+use crate::certificate::{ObjectProof, Proof, consistency_of, verify_all};
+use crate::history::{Event, EventType, History, Outcome, Process, ValueId};
 use crate::models::Model;
 
 /// An operation as the oracle sees it: all its fields written out.
@@ -365,6 +366,15 @@ fn is_witness(model: Model, operations: &[Operation], order: &[u32]) -> bool {
     left.into_iter().all(|place| operations[place].outcome == Outcome::Info)
 }
 
+/// The independent verifier accepts it.
+fn is_proved(history: &History, model: Model, proof: Proof) {
+    let proofs = [ObjectProof { key: ValueId::NIL, proof }];
+    if let Err(refusal) = verify_all(history, model, consistency_of(model), &proofs) {
+        let all: Vec<_> = history.views().map(crate::explain::told).collect();
+        panic!("{model}: {refusal}: {proofs:?} of {all:#?}");
+    }
+}
+
 /// Judges one history; whether it is right.
 fn check(model: Model, seed: u64) -> bool {
     let mut random = Random(seed);
@@ -380,6 +390,7 @@ fn check(model: Model, seed: u64) -> bool {
             assert!(expected, "the search found an order: {}", case());
             let order = order.unwrap();
             assert!(is_witness(model, &operations, &order), "{order:?} is no order: {}", case());
+            is_proved(&history, model, Proof::Order(order));
             let part = super::judge::some_part_is_impossible(model, &history, &object, &budget);
             assert!(!part, "a closed part is impossible: {}", case());
         }
@@ -389,6 +400,7 @@ fn check(model: Model, seed: u64) -> bool {
             let part: Vec<_> =
                 core.iter().map(|place| operations[*place as usize].clone()).collect();
             assert!(!linearizable(model, &part), "{core:?} is no core: {}", case());
+            is_proved(&history, model, Proof::Core(core.clone()));
         }
         Decision::Undecided(reason) => panic!("{reason}: {}", case()),
     }

@@ -239,7 +239,7 @@ mod total_queue {
             "element 7 is lost",
             &culprits,
         );
-        let culprits = ["1 enqueue 7 ok", "3 dequeue -> null ok"];
+        let culprits = ["1 enqueue 7 ok", "3 dequeue -> empty ok"];
         check_invalid(
             Model::TotalQueue,
             &(text.clone() + &dequeue(3, "null")),

@@ -12,7 +12,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
 
-/// The columns, in the order in which [`rows`] writes them. What is absent is NULL: the key of a history without keys, a value that is `null`, the
+/// The columns, in the order in which rows are written. What is absent is NULL: the key of a history without keys, a value that is `null`, the
 /// end of an operation that was still open.
 const SCHEMA: &str = "message history {
     required int64 operation;

@@ -116,7 +116,13 @@ fn recordings() {
         2,
         &["line 1: process 0 completes an operation that it never began"],
     );
-    check(&place, &["check", "queue.jsonl"], 2, &["line 1: a register has no operation `enqueue`"]);
+    let arguments = ["check", "queue.jsonl", "--model", "register"];
+    check(
+        &place,
+        &arguments,
+        2,
+        &["line 1: a register has no operation `enqueue`", "--model queue"],
+    );
     // Well-formed, but nothing is proved.
     check(&place, &["check", "empty.jsonl"], 3, &["nothing was proved"]);
     check(&place, &["check", "open.jsonl"], 3, &["nothing was proved"]);

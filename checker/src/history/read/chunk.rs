@@ -15,7 +15,7 @@ use super::line::{self, Piece};
 use super::reason;
 
 /// How much of a file is taken apart at once.
-pub(super) const CHUNK_BYTES: u64 = 4 << 20;
+pub(super) const CHUNK_BYTES: u64 = 1 << 20;
 /// A line is looked for so much further at a time.
 const STRIDE: usize = 64 << 10;
 

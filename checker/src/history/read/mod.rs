@@ -105,7 +105,7 @@ fn whole(input: Input) -> std::io::Result<Vec<u8>> {
 fn read_json_lines(input: Input, path: &Path) -> Result<History, Error> {
     let mut source = Source::new(input);
     let mut reader = Reader { path, pairing: Pairing::default(), lines: 0, last_index: None };
-    let width = 2 * rayon::current_num_threads();
+    let width = 4 * rayon::current_num_threads();
     let mut ahead = source.chunks(width);
     while !ahead.is_empty() {
         let batch = std::mem::take(&mut ahead);

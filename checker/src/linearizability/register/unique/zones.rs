@@ -42,28 +42,24 @@ pub(in super::super) fn zones(
     object: &Object<'_>,
     events: usize,
 ) -> Option<()> {
-    let operations = || object.iter().map(|(_, operation)| (0, operation));
-    let mut all = Clusters::new(operations(), object.len(), 1)?;
+    let operations = || object.iter().map(|(_, operation)| operation);
+    let mut all = Clusters::new(operations(), object.len(), false)?;
     all.gather(functions, operations())?;
     all.follow(events)
 }
 
 /// The same for all registers of a history at once, if no value is written to two of them: then one table is enough. Returns how many there are.
 pub(in super::super) fn zones_of_all(functions: &[Function], history: &History) -> Option<usize> {
-    let mut ranks: HashMap<ValueId, u32, FxBuildHasher> = HashMap::default();
-    let mut rank = |key| {
-        let next = ranks.len() as u32;
-        *ranks.entry(key).or_insert(next)
-    };
-    let ranks_of_all: Vec<u32> = history.operations().iter().map(|op| rank(op.key)).collect();
-    let operations = || ranks_of_all.iter().copied().zip(history.operations());
-    let mut all = Clusters::new(operations(), history.operations().len(), ranks.len())?;
+    let operations = history.operations();
+    let first = operations.first()?.key;
+    let is_keyed = operations.iter().any(|operation| operation.key != first);
+    let mut all = Clusters::new(operations.iter(), operations.len(), is_keyed)?;
     if all.ranks.is_some() {
         return None; // Sparse values are better looked up register by register.
     }
-    all.gather(functions, operations())?;
+    all.gather(functions, operations.iter())?;
     all.follow(history.events())?;
-    Some(ranks.len())
+    Some(all.initial.len())
 }
 
 /// The clusters of one register, or of several.
@@ -74,18 +70,19 @@ struct Clusters {
     keys: Vec<u32>,
     /// The initial cluster of each register.
     initial: Vec<Cluster>,
+    registers: Registers,
     /// The place of each value, where values are sparse.
     ranks: Option<HashMap<u32, u32, FxBuildHasher>>,
 }
 
 impl Clusters {
-    /// Room for the values of so many operations on so many registers.
+    /// Room for the values of so many operations, on one register or on several.
     fn new<'a>(
-        operations: impl Iterator<Item = (u32, &'a Operation)>,
+        operations: impl Iterator<Item = &'a Operation>,
         count: usize,
-        keys: usize,
+        is_keyed: bool,
     ) -> Option<Self> {
-        let numbers = operations.map(|(_, operation)| operation.value.number() as usize);
+        let numbers = operations.map(|operation| operation.value.number() as usize);
         let values = numbers.max()? + 1;
         let is_sparse = values > SPREAD * count + 64;
         let room = if is_sparse { count + 1 } else { values };
@@ -93,8 +90,9 @@ impl Clusters {
         ranks.iter_mut().for_each(|ranks| ranks.reserve(count));
         Some(Self {
             clusters: vec![Cluster::NONE; room],
-            keys: if keys > 1 { vec![NEVER; room] } else { Vec::new() },
-            initial: vec![Cluster::INITIAL; keys],
+            keys: if is_keyed { vec![NEVER; room] } else { Vec::new() },
+            initial: vec![Cluster::INITIAL],
+            registers: Registers::default(),
             ranks,
         })
     }
@@ -103,10 +101,15 @@ impl Clusters {
     fn gather<'a>(
         &mut self,
         functions: &[Function],
-        operations: impl Iterator<Item = (u32, &'a Operation)>,
+        operations: impl Iterator<Item = &'a Operation>,
     ) -> Option<()> {
-        for (key, operation) in operations {
+        let is_keyed = !self.keys.is_empty();
+        for operation in operations {
             let Operation { invoked, completed, value, .. } = *operation;
+            let key = if is_keyed { self.registers.number(operation.key) } else { 0 };
+            if self.initial.len() <= key as usize {
+                self.initial.push(Cluster::INITIAL);
+            }
             let function = functions[operation.function as usize];
             match (function, operation.outcome) {
                 (Function::Cas | Function::Unknown, _) => return None,
@@ -211,6 +214,37 @@ impl Clusters {
     }
 }
 
+/// Registers by the order in which they are met.
+#[derive(Default)]
+struct Registers {
+    /// By the bare number of a key, for small ones: one more than the register's number, or 0.
+    small: Vec<u32>,
+    others: HashMap<ValueId, u32, FxBuildHasher>,
+    count: u32,
+}
+
+/// Keys below this number are looked up in a table.
+const SMALL_KEYS: usize = 1 << 16;
+
+impl Registers {
+    fn number(&mut self, key: ValueId) -> u32 {
+        let place = key.number() as usize;
+        let slot = if place < SMALL_KEYS {
+            if self.small.len() <= place {
+                self.small.resize(place + 1, 0);
+            }
+            &mut self.small[place]
+        } else {
+            self.others.entry(key).or_default()
+        };
+        if *slot == 0 {
+            self.count += 1;
+            *slot = self.count;
+        }
+        *slot - 1
+    }
+}
+
 /// Takes the clusters of one register by their left ends: no later one may have to be before an earlier one.
 #[derive(Clone, Copy)]
 struct Order {
@@ -258,7 +292,9 @@ mod tests {
 
     fn check(clusters: &[Cluster], events: usize, expected: bool) {
         let initial = vec![Cluster::INITIAL];
-        let all = Clusters { clusters: clusters.to_vec(), keys: vec![], initial, ranks: None };
+        let taken = clusters.to_vec();
+        let (keys, registers, ranks) = (vec![], Registers::default(), None);
+        let all = Clusters { clusters: taken, keys, initial, registers, ranks };
         let (mut sorted, mut by_window) = (Order::START, Order::START);
         assert_eq!(all.each_sorted(|at| sorted.take(&clusters[at])).is_some(), expected);
         let taken = all.each_by_window(events, |at| by_window.take(&clusters[at]));

@@ -1,5 +1,6 @@
 //! The binary as a user runs it, on real processes.
 
 mod bad_input;
+mod recordings;
 mod runs;
 mod support;

@@ -85,6 +85,7 @@ pub const CASES: &[Case] = &[
         (MILLION, 10, 0.0),
         Target::Check(0.03),
     ),
+    register("unique-1m-10c", UNIQUE, (MILLION, 10, 0.0), Target::None),
     register("unique-10m-100c", UNIQUE, (10 * MILLION, 100, 0.0), Target::File(1.3)),
     register("few-100k-30c", FEW, (100_000, 30, 0.0), Target::Check(0.1)),
     register("few-100k-30c-info", FEW, (100_000, 30, 0.05), Target::Check(0.5)),

@@ -4,6 +4,7 @@
 //! ```console
 //! $ cargo run --release --manifest-path checker/bench/Cargo.toml            # the table
 //! $ cargo run --release --manifest-path checker/bench/Cargo.toml -- scale docs/scaling.svg
+//! $ cargo run --release --manifest-path checker/bench/Cargo.toml -- stream
 //! ```
 
 mod cases;
@@ -17,7 +18,10 @@ mod systems;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
+use checker::history::Event;
+use checker::online;
 use clap::{Parser, Subcommand};
 
 use self::cases::{CASES, Case, Target};
@@ -51,6 +55,8 @@ enum Command {
         /// The file to write
         output: PathBuf,
     },
+    /// Measure the online judge: events a second in memory, and how many clusters of values it keeps at most
+    Stream,
     /// Write the history of a case
     Generate {
         /// Its name
@@ -75,6 +81,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command.unwrap_or_else(all) {
         Command::Table { names, runs, no_peer } => table(&names, runs, !no_peer),
         Command::Scale { output } => scale(&output),
+        Command::Stream => stream(),
         Command::Generate { name, output } => {
             let case = Case::named(&name).ok_or("no case of this name")?;
             generate(case, case.load.operations, &output)
@@ -108,8 +115,7 @@ fn table(names: &[String], runs: usize, with_peer: bool) -> Result<()> {
         let path = directory.path().join(case.name);
         generate(case, case.load.operations, &path)?;
         let ours = measure(Judge::Ours, case, &path, runs);
-        let peer =
-            (with_peer && case.has_peer()).then(|| measure(Judge::Peer, case, &path, 1));
+        let peer = (with_peer && case.has_peer()).then(|| measure(Judge::Peer, case, &path, 1));
         row(case, &ours, peer.as_ref());
         std::fs::remove_file(&path)?;
     }
@@ -148,6 +154,34 @@ fn row(case: &Case, ours: &Measured, peer: Option<&Measured>) {
     );
 }
 
+fn stream() -> Result<()> {
+    for name in ["unique-1m-10c", "unique-1m-100c"] {
+        let case = Case::named(name).ok_or("no case of this name")?;
+        let mut text = Vec::new();
+        case.write(case.load.operations, &mut text)?;
+        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let events: Vec<Event> =
+            lines.map(serde_json::from_slice).collect::<std::result::Result<_, _>>()?;
+        let (mut best, mut live) = (f64::MAX, 0);
+        for _ in 0..3 {
+            let mut judge = online::Judge::new();
+            let began = Instant::now();
+            for (number, event) in events.iter().enumerate() {
+                if judge.push(event)?.is_some() {
+                    return Err("a valid history was convicted".into());
+                }
+                if number % 1024 == 0 {
+                    live = live.max(judge.live());
+                }
+            }
+            best = best.min(began.elapsed().as_secs_f64());
+        }
+        let rate = events.len() as f64 / best / 1e6;
+        println!("{name}: {rate:.1} M events/s, at most {live} live clusters");
+    }
+    Ok(())
+}
+
 /// The cases of the plot.
 const SCALED: [&str; 4] = ["unique-1m-100c", "queue-1m-10c", "stack-1m-10c", "list-append-1m"];
 
@@ -161,7 +195,10 @@ fn scale(output: &Path) -> Result<()> {
             let path = directory.path().join(case.name);
             generate(case, operations, &path)?;
             let measured = measure(Judge::Ours, case, &path, 3);
-            println!("{} {millions} M: check {:.3} s, {}", case.name, measured.check, measured.verdict);
+            println!(
+                "{} {millions} M: check {:.3} s, {}",
+                case.name, measured.check, measured.verdict
+            );
             points.push((operations, measured.check));
         }
         all.push(Series { name: case.model.name().to_string(), points });

@@ -46,13 +46,8 @@ pub fn measure(judge: Judge, case: &Case, path: &Path, runs: usize) -> Measured 
 }
 
 fn in_child(judge: Judge, case: &Case, path: &Path) -> Measured {
-    let failed = |why: String| Measured {
-        verdict: why,
-        read: 0.0,
-        check: 0.0,
-        cpu: 0.0,
-        peak_bytes: 0,
-    };
+    let failed =
+        |why: String| Measured { verdict: why, read: 0.0, check: 0.0, cpu: 0.0, peak_bytes: 0 };
     let flag = if judge == Judge::Peer { "--peer" } else { "--ours" };
     let own = std::env::current_exe().expect("the name of this program is known");
     let output = Command::new(own).args(["judge", case.name, flag]).arg(path).output();

@@ -170,10 +170,7 @@ impl<O: Clone> Simulation<O> {
     ) -> io::Result<()> {
         let (index, process) = (self.index, self.processes[client]);
         self.index += 1;
-        write!(
-            out,
-            r#"{{"index":{index},"time":{time},"process":{process},"type":"{name}","#
-        )?;
+        write!(out, r#"{{"index":{index},"time":{time},"process":{process},"type":"{name}","#)?;
         system.write(out, operation, done)?;
         writeln!(out, "}}")
     }

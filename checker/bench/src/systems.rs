@@ -283,12 +283,7 @@ impl System for Transactions {
         true
     }
 
-    fn write(
-        &self,
-        out: &mut dyn Write,
-        transaction: &Transaction,
-        done: bool,
-    ) -> io::Result<()> {
+    fn write(&self, out: &mut dyn Write, transaction: &Transaction, done: bool) -> io::Result<()> {
         write!(out, r#""f":"txn","value":["#)?;
         for (number, act) in transaction.acts.iter().enumerate() {
             let comma = if number > 0 { "," } else { "" };

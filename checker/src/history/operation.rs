@@ -76,7 +76,8 @@ pub struct History {
 }
 
 /// Why events do not make a history.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {reason}")]
 pub struct Malformed {
     /// The line, from 1.
     pub line: usize,

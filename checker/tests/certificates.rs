@@ -199,6 +199,26 @@ fn what_may_be_left_out_of_a_register_core_is_only_what_nobody_saw() {
 }
 
 #[test]
+fn what_a_read_of_everything_may_have_seen_may_not_be_left_out() {
+    // It was open while 7 was added and removed again, and saw it.
+    let history = history(
+        "0 invoke read null\n1 invoke add 7\n1 ok add [7,true]\n2 invoke remove 7\n2 ok remove [7,true]\n\
+         0 ok read [7]\n3 invoke contains 7\n3 ok contains [7,false]",
+    );
+    refuse(&history, Model::Set, core(&[0, 3]), "operation 1");
+}
+
+#[test]
+fn null_is_no_element_and_transactions_name_their_keys_themselves() {
+    let history = sequential("enqueue null\nenqueue 1\npeek null");
+    for proof in [core(&[1, 2]), order(&[0, 1, 2])] {
+        refuse(&history, Model::Queue, proof, "null, which is what an empty one answers");
+    }
+    let history = sequential("write 5");
+    refuse(&history, Model::MultiRegister, order(&[0]), "no list of steps");
+}
+
+#[test]
 fn what_may_be_left_out_of_other_cores() {
     use Model::*;
     let check = |model: Model, text: &str, right: &[u32], wrong: &[(&[u32], &str)]| {

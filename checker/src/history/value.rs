@@ -38,11 +38,6 @@ impl ValueId {
         self.0
     }
 
-    /// Whether it means the same in every history.
-    pub fn is_inline(self) -> bool {
-        self.0 < SCALAR
-    }
-
     /// Whether it is neither a list nor a map: equal values have equal numbers.
     pub fn is_scalar(self) -> bool {
         !self.is_structure()
@@ -257,8 +252,14 @@ impl Values {
         place as u32
     }
 
-    /// Takes over the values of another piece of the same history; what its numbers have become is in the answer.
-    pub(super) fn absorb(&mut self, other: &Self) -> Moved {
+    /// Takes over the values of another piece of the same history; what its numbers have become is in the answer. Nothing if they are too many.
+    pub(super) fn absorb(&mut self, other: &Self) -> Option<Moved> {
+        let fits = |ours: usize, theirs: usize| ours + theirs < !KIND as usize;
+        if !fits(self.words.len(), other.words.len())
+            || !fits(self.scalars.len(), other.scalars.len())
+        {
+            return None;
+        }
         let scalars = other.scalars.iter().map(|value| self.of(value)).collect();
         let moved = Moved { scalars, offset: self.words.len() as u32 };
         let mut place = 0;
@@ -268,7 +269,7 @@ impl Values {
             self.words.extend(other.words[place + 1..end].iter().map(|id| moved.id(*id)));
             place = end;
         }
-        moved
+        Some(moved)
     }
 }
 
@@ -327,7 +328,7 @@ mod tests {
         let id = piece.of(&json!(["a", [1, "b"], {"c": -1}]));
         let mut whole = Values::default();
         whole.of(&json!(["b", 4]));
-        let moved = whole.absorb(&piece);
+        let moved = whole.absorb(&piece).unwrap();
         assert_eq!(whole.json(moved.id(id)), json!(["a", [1, "b"], {"c": -1}]));
         assert_eq!(moved.id(ValueId::NIL), ValueId::NIL);
     }

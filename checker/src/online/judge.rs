@@ -1,6 +1,6 @@
 //! All registers of a history, event by event.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rustc_hash::FxBuildHasher;
 use serde_json::Value;
@@ -22,6 +22,8 @@ pub struct Judge {
     objects: Vec<Object>,
     /// The open operation of each process.
     begun: HashMap<u64, Begun, FxBuildHasher>,
+    /// Processes that ended *info* and may not be used again.
+    retired: HashSet<u64, FxBuildHasher>,
     names: Names,
     nodes: Vec<String>,
     events: u64,
@@ -84,6 +86,7 @@ impl Judge {
             keys: HashMap::default(),
             objects: Vec::new(),
             begun: HashMap::default(),
+            retired: HashSet::default(),
             names: Names::default(),
             nodes: Vec::new(),
             events: 0,
@@ -138,6 +141,10 @@ impl Judge {
         if self.begun.contains_key(&process) {
             return Err(format!("process {process} begins an operation while another is open"));
         }
+        if self.retired.contains(&process) {
+            let what = "is used again after an operation that ended info";
+            return Err(format!("process {process} {what}"));
+        }
         let object = self.object(event.key.as_ref().unwrap_or(&Value::Null));
         let step = self.step(event);
         let operation = Operation {
@@ -172,6 +179,9 @@ impl Judge {
         let Begun { object, mut operation, ticket } = begun.ok_or_else(|| {
             format!("process {process} completes an operation that it never began")
         })?;
+        if event.event_type == EventType::Info {
+            self.retired.insert(process);
+        }
         let is_own = self.objects[object].key == *event.key.as_ref().unwrap_or(&Value::Null);
         let Some(ticket) = ticket.filter(|_| is_own) else {
             // Of what is not followed no more is known than its key.
@@ -361,6 +371,7 @@ mod tests {
             ("0 invoke read\n0 invoke read", "while another is open"),
             ("0 ok read 3", "never began"),
             ("0 invoke read\n0 ok write 3", "another operation"),
+            ("0 invoke write 1\n0 info write 1\n0 invoke read", "used again"),
         ] {
             let mut judge = Judge::new();
             let (before, last) = lines.rsplit_once('\n').unwrap_or(("", lines));

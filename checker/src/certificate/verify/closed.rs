@@ -49,7 +49,7 @@ pub(super) fn first_that_matters(
         Model::Set => in_set(core, left_out),
         Model::Queue | Model::Stack | Model::List => in_sequence(core),
         Model::Lock | Model::Mutex => {
-            let quiet = is_quiet(core, left_out.iter().map(|left| &left.item));
+            let quiet = is_quiet(core.iter(), left_out.iter().map(|left| &left.item));
             Box::new(move |_| !quiet)
         }
         _ => Box::new(|_| true),
@@ -130,6 +130,8 @@ fn in_sequence(core: &[Item]) -> Box<dyn Fn(&Item) -> bool> {
 
 fn in_set<'a>(core: &'a [Item], left_out: &'a [LeftOut]) -> Box<dyn Fn(&Item) -> bool + 'a> {
     let mut of_core: HashMap<ValueId, Vec<Item>> = HashMap::new();
+    // A read of everything says something of every element.
+    let reads: Vec<_> = core.iter().filter(|item| matches!(item.act, Act::All(_))).collect();
     for item in core {
         if let Some(element) = item.act.element() {
             of_core.entry(element).or_default().push(item.clone());
@@ -146,7 +148,8 @@ fn in_set<'a>(core: &'a [Item], left_out: &'a [LeftOut]) -> Box<dyn Fn(&Item) ->
         let Some(mentions) = of_core.get(&element) else { return false };
         let is_add = matches!(left.act, Act::Add(..));
         let says = |item: &Item| says(&item.act, element, is_add);
-        core.iter().any(says) && !is_quiet(mentions, changes[&element].iter().copied())
+        let about = || mentions.iter().chain(reads.iter().copied());
+        core.iter().any(says) && !is_quiet(about(), changes[&element].iter().copied())
     })
 }
 
@@ -163,8 +166,11 @@ fn says(act: &Act, element: ValueId, is_in: bool) -> bool {
 }
 
 /// Whether changes were all over before a core began, and left everything as in the beginning.
-fn is_quiet<'a>(core: &[Item], changes: impl Iterator<Item = &'a Item>) -> bool {
-    let begins = core.iter().map(|item| item.invoked).min().unwrap_or(NEVER);
+fn is_quiet<'a>(
+    core: impl Iterator<Item = &'a Item>,
+    changes: impl Iterator<Item = &'a Item>,
+) -> bool {
+    let begins = core.map(|item| item.invoked).min().unwrap_or(NEVER);
     let (mut taken, mut given_back) = (0, 0);
     for change in changes {
         match change.act {

@@ -277,6 +277,9 @@ impl<'a> Acts<'a> {
             (Model::Counter, "read") => Act::Sum(integer()?),
             (Model::Set, "add" | "remove" | "contains") => self.member(f, value, certain)?,
             (Model::Set | Model::List, "read") => Act::All(self.elements(value)?),
+            (Model::Queue, "enqueue") | (Model::Stack, "push") if value == ValueId::NIL => {
+                return Err("is null, which is what an empty one answers");
+            }
             (Model::Queue, "enqueue") | (Model::Stack, "push") | (Model::List, "append") => {
                 Act::Insert(self.value(value))
             }
@@ -366,15 +369,11 @@ pub(super) struct MicroOperation<'a> {
     pub(super) value: ValueId,
 }
 
-/// The steps of a transaction. A read or write of one key on its own is a transaction of one step.
+/// The steps of a transaction.
 pub(super) fn micro_operations<'a>(
     history: &'a History,
     operation: &Operation,
 ) -> Result<Vec<MicroOperation<'a>>, &'static str> {
-    let f = history.functions().nth(operation.function as usize - 1).unwrap_or_default();
-    if f != "txn" && operation.key != ValueId::NIL {
-        return Ok(vec![MicroOperation { f, key: operation.key, value: operation.value }]);
-    }
     let values = history.values();
     let steps = values.list(operation.value).ok_or("is no list of steps")?;
     let step = |step: &ValueId| match values.list(*step) {

@@ -246,8 +246,9 @@ impl Renames {
         let nodes = piece.nodes.all().map(|name| history.nodes.id(name));
         let nodes: Option<Vec<_>> = std::iter::once(Some(0)).chain(nodes).collect();
         let errors = piece.errors.all().map(|name| history.errors.id_or_rest(name));
+        let values = history.values.absorb(&piece.values);
         Ok(Self {
-            values: history.values.absorb(&piece.values),
+            values: values.ok_or("texts and lists of a history must fit into 2 GiB")?,
             functions: functions.ok_or_else(|| full("operations"))?,
             nodes: nodes.ok_or_else(|| full("nodes"))?,
             errors: std::iter::once(0).chain(errors).collect(),

@@ -70,6 +70,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A certificate of what gives no proofs.
+    #[error(
+        "no certificate: a check of {model} gives no proofs; without --certificate it is judged"
+    )]
+    NoProofs {
+        /// What the history was to be judged as.
+        model: Model,
+    },
     /// An operation that the model does not have.
     #[error("{}: {reason}", path.display())]
     Operation {
@@ -176,6 +184,10 @@ fn bare(path: &Path, question: &Question) -> Result<Judged, Error> {
     let mut case = Case::new(&history, path, model, question)?;
     case.take_promise()?;
     case.checks.push(operations::check(&history, &BTreeMap::new()));
+    if history.phase("drive").is_some() {
+        // The history of a run of ours: one that was cut short acquits nobody.
+        case.checks.push(run_complete::check(&history));
+    }
     Ok(case.judged())
 }
 
@@ -217,6 +229,9 @@ impl<'a> Case<'a> {
         question: &'a Question,
     ) -> Result<Self, Error> {
         fits(history, model).map_err(|reason| Error::Operation { path: path.into(), reason })?;
+        if question.certify && model.family() == Family::Property {
+            return Err(Error::NoProofs { model });
+        }
         let (checks, drawings) = (Vec::new(), Vec::new());
         Ok(Self { history, path, model, question, checks, certificate: None, drawings })
     }

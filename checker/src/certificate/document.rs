@@ -186,6 +186,12 @@ impl Certificate {
         Ok(certificate)
     }
 
+    /// Whether every object has a proof.
+    pub fn is_complete(&self) -> bool {
+        self.verdict != Verdict::Unknown
+            && self.objects.iter().all(|object| object.proof != ProofDocument::None)
+    }
+
     /// Writes it to a file.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
         let write = || {

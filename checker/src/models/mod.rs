@@ -3,6 +3,7 @@
 //! Each object but the plain registers has a file with its sequential specification; `specification.rs` says how to add one.
 
 pub(crate) mod counter;
+mod guess;
 pub(crate) mod kv;
 pub(crate) mod list;
 pub(crate) mod lock;
@@ -16,8 +17,6 @@ pub(crate) mod stack;
 
 use std::fmt;
 use std::str::FromStr;
-
-use crate::history::History;
 
 /// What a history is judged as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,12 +151,6 @@ impl Model {
     /// Whether the operation is one of those that a history of this kind is known by.
     pub fn names(self, f: &str) -> bool {
         self.row().3.contains(&f)
-    }
-
-    /// The first model that has all operations of a history; what it was guessed from is its functions alone.
-    pub fn guess(history: &History) -> Self {
-        let has_all = |model: &Self| history.functions().all(|f| model.names(f));
-        Self::all().find(has_all).unwrap_or(Self::CasRegister)
     }
 }
 

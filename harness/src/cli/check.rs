@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use checker::judge::{Judged, Limits, Question, judge};
-use checker::models::Model;
+use checker::models::{Family, Model};
 use checker::properties::Options;
 use checker::transactions::{Consistency, Drawing};
 use checker::verdict::{ExitCode, Judgement};
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::follow::{Ending, follow};
 use crate::report;
@@ -19,8 +20,8 @@ use crate::report;
 pub(super) struct CheckArguments {
     /// A run directory, or a history file: JSON lines, Jepsen's EDN, JSON or text logs, Porcupine's logs; plain, gzip or zstd
     path: PathBuf,
-    /// What the history is of, as docs/checks.md lists: cas-register, queue, list-append, bank, …; guessed from its operations when left out
-    #[arg(long)]
+    /// What the history is of (docs/checks.md); guessed from its operations when left out
+    #[arg(long, value_parser = models())]
     model: Option<Model>,
     /// What transactions (list-append, rw-register) must be: serializable, snapshot-isolation, …
     #[arg(long, value_name = "MODEL", default_value = "strict-serializable")]
@@ -59,6 +60,11 @@ impl LimitArguments {
     pub(super) fn limits(&self) -> Limits {
         Limits { time: self.time_limit, memory_bytes: self.memory_limit }
     }
+}
+
+/// The names of all models, which clap then lists.
+fn models() -> impl TypedValueParser<Value = Model> {
+    PossibleValuesParser::new(Model::all().map(Model::name)).try_map(|name| name.parse::<Model>())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -110,6 +116,15 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
         println!("faultline: judged as {} (guessed; --model says otherwise)", judged.model);
     }
     show(arguments, &judged.judgement);
+    let is_default = arguments.consistency == Consistency::default();
+    if judged.model.family() != Family::Transactions
+        && !(is_default && arguments.drawings.is_none())
+    {
+        let model = judged.model;
+        eprintln!(
+            "faultline: --consistency and --drawings are for transactions: of a {model} they say nothing"
+        );
+    }
     write_beside(arguments, &judged).unwrap_or_else(|code| code)
 }
 
@@ -126,6 +141,11 @@ fn write_beside(arguments: &CheckArguments, judged: &Judged) -> Result<ExitCode,
             let reason = format!("no certificate: a check of {} gives no proofs", judged.model);
             return Err(super::fail(ExitCode::Usage, &reason));
         };
+        if !certificate.is_complete() {
+            eprintln!(
+                "faultline: the certificate proves nothing of some objects: verify will say so"
+            );
+        }
         let written = certificate.write(path);
         written.map_err(|error| super::fail(ExitCode::RunFailed, &error))?;
     }

@@ -61,7 +61,7 @@ fn usage() {
         &place,
         &["check", "x", "--model", "regster"],
         2,
-        &["unknown model `regster`", "cas-register"],
+        &["invalid value 'regster'", "cas-register"],
     );
 }
 

@@ -66,6 +66,11 @@ fn every_family_of_models_is_judged_from_the_command_line() {
         ]),
     );
     check(&place, &["check", "queue.jsonl"], 1, &["judged as queue", "out of order"]);
+    let stale_set = history(&[(0, "add", "1", "1"), (1, "read", "null", "[]")]);
+    place.file("set.jsonl", &stale_set);
+    check(&place, &["check", "set.jsonl"], 1, &["judged as set"]);
+    let noted = ["check", "queue.jsonl", "--consistency", "serializable"];
+    check(&place, &noted, 1, &["are for transactions: of a queue they say nothing"]);
     let skew = history(&[
         (0, "txn", r#"[["append","x",1]]"#, r#"[["append","x",1]]"#),
         (1, "txn", r#"[["r","x",null]]"#, r#"[["r","x",[]]]"#),
@@ -89,6 +94,7 @@ fn every_family_of_models_is_judged_from_the_command_line() {
     place
         .file("ids.jsonl", &history(&[(0, "generate", "null", "7"), (1, "generate", "null", "7")]));
     check(&place, &["check", "ids.jsonl"], 1, &["judged as unique-ids"]);
+    // Refused before anything is judged: a found violation must not hide behind bad usage.
     let certified = ["check", "ids.jsonl", "--certificate", "c.json"];
     check(&place, &certified, 2, &["no certificate: a check of unique-ids gives no proofs"]);
 }
@@ -106,5 +112,6 @@ fn what_is_converted_has_the_same_verdict() {
     check(&place, &["convert", "stale.jsonl", "--output", "stale.parquet"], 0, &[]);
     let parquet = std::fs::read(place.path().join("stale.parquet")).unwrap();
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
+    check(&place, &["check", "stale.parquet"], 2, &["a Parquet table is only written"]);
     check(&place, &["convert", "stale.jsonl", "--to", "porcupine"], 2, &["line 1"]);
 }

@@ -50,6 +50,12 @@ fn a_run_ends_in_a_verdict_that_can_be_had_again_from_its_files() {
     let bare = place.output(&["check", "runs/latest/history.jsonl"]);
     assert_eq!(bare.status.code(), Some(0), "{}", text(&bare));
     assert!(text(&bare).contains("cas-register (guessed"), "{}", text(&bare));
+    // The same without its last line: a run that was cut short acquits nobody.
+    let whole = place.history();
+    let cut = whole.trim_end().rsplit_once('\n').unwrap().0;
+    place.file("cut.jsonl", &format!("{cut}\n"));
+    let cut = place.output(&["check", "cut.jsonl"]);
+    assert_eq!(cut.status.code(), Some(3), "{}", text(&cut));
 }
 
 #[test]

@@ -57,8 +57,15 @@ const BUFFER_BYTES: usize = 256 << 10;
 fn prefix(input: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut prefix = Vec::with_capacity(PREFIX_BYTES);
     input.take(PREFIX_BYTES as u64).read_to_end(&mut prefix)?;
+    if prefix.starts_with(PARQUET) {
+        let what = "a Parquet table is only written: give the history that it was made from";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    }
     Ok(prefix)
 }
+
+/// How a Parquet table begins.
+const PARQUET: &[u8] = b"PAR1";
 
 /// How a file is packed, told from the magic numbers of RFC 1952 and RFC 8878.
 fn compression(prefix: &[u8]) -> Compression {

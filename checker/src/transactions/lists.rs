@@ -406,14 +406,20 @@ impl<'a> Lists<'a> {
         }
     }
 
-    /// Whether a transaction saw what it appended only later.
+    /// Whether a transaction saw what it appended only later, or saw twice what it had appended before.
     fn check_future(&mut self, read: &Read<'a>) {
         let Read { transaction, key, elements, contradicts } = *read;
+        if contradicts {
+            return;
+        }
+        // Of a key only the first read is kept: its own appends before it are behind `elements` too.
+        let mut anomaly = Anomaly::DuplicateElements;
         let transactions = self.transactions;
-        for micro in transactions.micros(transaction) {
-            let own = micro.action == Action::Write && micro.key == key && !contradicts;
-            if own && (self.position(key, micro.value) as usize) < elements.len() {
-                self.note(Anomaly::FutureRead, key, micro.value, &[transaction]);
+        for micro in transactions.micros(transaction).iter().filter(|micro| micro.key == key) {
+            if micro.action == Action::Read {
+                anomaly = Anomaly::FutureRead;
+            } else if (self.position(key, micro.value) as usize) < elements.len() {
+                self.note(anomaly, key, micro.value, &[transaction]);
             }
         }
     }

@@ -8,7 +8,7 @@
 //! - `incompatible-order`: two lists of one key, neither of which begins the other.
 //! - `lost-update`: two read the same version of a key, written once, and both wrote the key.
 //! - `thin-air`: one read what nobody wrote.
-//! - `future-read`: one read an element that only it appends, later.
+//! - `future-read`: one read what only it writes, later.
 //! - `reordered-appends`: somebody read elements of one in another order than it appended them in.
 //! - `dirty-update`: one read an element that certainly failed and behind it one that did not.
 
@@ -208,12 +208,13 @@ fn external_list(transaction: &Transaction, key: ValueId) -> Option<&[ValueId]> 
 
 fn reads_the_future(facts: &Facts, transaction: &Transaction) -> bool {
     transaction.steps.iter().enumerate().any(|(at, step)| {
-        let Step::ReadList(key, list) = step else { return false };
-        transaction.steps[at..].iter().any(|later| match later {
-            Step::Write((of, element)) => {
-                of == key && list.contains(element) && facts.writes((*key, *element)) == 1
-            }
-            Step::Read(_) | Step::ReadList(..) => false,
+        let was_read = |version: Version| match step {
+            Step::Read(read) => *read == version,
+            Step::ReadList(key, list) => *key == version.0 && list.contains(&version.1),
+            Step::Write(_) => false,
+        };
+        transaction.steps[at..].iter().any(|later| {
+            matches!(later, Step::Write(version) if was_read(*version) && facts.writes(*version) == 1)
         })
     })
 }

@@ -386,10 +386,19 @@ impl<'a> Lists<'a> {
         if self.live[writer as usize] {
             self.arc(Dependency::WriteRead, writer, transaction, key, last);
         }
-        if self.versions.is_intermediate(version) && writer != transaction {
+        if writer != transaction && self.is_cut_short(read, writer, last) {
             self.note(Anomaly::G1b, key, last, &[transaction, writer]);
         }
         self.check_aborted(transaction, key, elements);
+    }
+
+    /// Whether a read lacks what the writer of its last element appended afterwards. Of what failed G1a says more.
+    fn is_cut_short(&self, read: &Read<'a>, writer: u32, last: ValueId) -> bool {
+        let is_append = |micro: &&Micro| micro.action == Action::Write && micro.key == read.key;
+        let appends = self.transactions.micros(writer).iter().filter(is_append);
+        let mut later = appends.skip_while(|micro| micro.value != last).skip(1);
+        self.transactions.outcome(writer) != Outcome::Fail
+            && later.any(|micro| !read.elements.contains(&micro.value))
     }
 
     /// Whether anything was read that failed.

@@ -260,9 +260,9 @@ impl<'a> Lists<'a> {
                 Some((_, Outcome::Ok)) => {}
             }
         }
-        let order = &self.orders[read.key as usize];
         let other = self.reads.iter().find(|other| {
-            other.key == read.key && other.elements.len() == order.len().max(other.elements.len())
+            let (one, other_one) = (read.elements, other.elements);
+            other.key == read.key && !one.starts_with(other_one) && !other_one.starts_with(one)
         });
         let other = other.map_or(read.transaction, |other| other.transaction);
         let value = read.elements.last().copied().unwrap_or_default();

@@ -9,7 +9,7 @@
 //! - `lost-update`: two read the same version of a key, written once, and both wrote the key.
 //! - `thin-air`: one read what nobody wrote.
 //! - `future-read`: one read what only it writes, later.
-//! - `reordered-appends`: somebody read elements of one in another order than it appended them in.
+//! - `reordered-appends`: somebody read elements of one in another order than it appended them in, or only the later one.
 //! - `dirty-update`: one read an element that certainly failed and behind it one that did not.
 
 use std::collections::HashMap;
@@ -221,15 +221,15 @@ fn reads_the_future(facts: &Facts, transaction: &Transaction) -> bool {
     })
 }
 
-/// Whether somebody read elements that only this transaction appends, each once, in another order.
+/// Whether somebody read elements that only this transaction appends, each once, in another order, or an earlier one not at all.
 fn is_reordered(facts: &Facts, transaction: &Transaction) -> bool {
     let is_own = |version: &Version| facts.lists && facts.writes(*version) == 1;
     let writes: Vec<_> = transaction.writes().filter(is_own).collect();
-    let known = |version: &Version| facts.position(*version);
+    // What nobody saw comes after all that was seen.
+    let known = |version: &Version| facts.position(*version).unwrap_or(usize::MAX);
     transaction.outcome != Outcome::Fail
         && writes.iter().enumerate().any(|(at, early)| {
             let mut later = writes[at + 1..].iter().filter(|late| late.0 == early.0);
-            later
-                .any(|late| known(early).zip(known(late)).is_some_and(|(early, late)| late < early))
+            later.any(|late| known(late) < known(early))
         })
 }

@@ -57,7 +57,7 @@ pub(super) fn dependencies(
 
 /// Several transactions that read the same version of a list and appended to it. A graph without cycles has none, so they are looked for only in others.
 pub(super) fn lost_updates(transactions: &Transactions<'_>, anomalies: &mut Anomalies) {
-    let mut seen: HashMap<(u32, ValueId), Vec<u32>, FxBuildHasher> = HashMap::default();
+    let mut seen: HashMap<(u32, &[ValueId]), Vec<u32>, FxBuildHasher> = HashMap::default();
     for place in 0..transactions.len() as u32 {
         if transactions.outcome(place) != Outcome::Ok {
             continue;
@@ -69,18 +69,19 @@ pub(super) fn lost_updates(transactions: &Transactions<'_>, anomalies: &mut Anom
                 && !micros[..at].iter().any(|other| other.key == read.key);
             let mut later = micros[at..].iter().filter(same_key);
             if is_external && later.any(|other| other.action == Action::Write) {
-                let last = transactions.elements(read).last();
-                seen.entry((read.key, last.copied().unwrap_or_default())).or_default().push(place);
+                seen.entry((read.key, transactions.elements(read))).or_default().push(place);
             }
         }
     }
+    let last = |list: &[ValueId]| list.last().copied().unwrap_or_default();
+    let seen = seen.into_iter().map(|((key, list), places)| ((key, last(list)), places));
     note_lost(transactions, seen, anomalies);
 }
 
 /// Takes note of versions that several transactions overwrote.
 pub(super) fn note_lost(
     transactions: &Transactions<'_>,
-    seen: HashMap<(u32, ValueId), Vec<u32>, FxBuildHasher>,
+    seen: impl IntoIterator<Item = ((u32, ValueId), Vec<u32>)>,
     anomalies: &mut Anomalies,
 ) {
     let mut lost: Vec<_> = seen.into_iter().filter(|(_, places)| places.len() > 1).collect();

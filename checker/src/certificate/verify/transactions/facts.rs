@@ -218,6 +218,12 @@ fn steps(verifier: &mut Verifier<'_>, place: u32) -> Result<Vec<Step>, &'static 
     let mut steps = Vec::new();
     for step in micro_operations(verifier.history, operation)? {
         let key = verifier.acts.value(step.key);
+        if matches!(step.f, "append" | "w" | "write")
+            && verifier.acts.value(step.value) == ValueId::NIL
+        {
+            // Who reads null could not be told from who reads the initial state.
+            return Err("writes null, which keys hold at first");
+        }
         match step.f {
             "r" | "read" if operation.outcome != Outcome::Ok => {}
             "r" | "read" if lists => {

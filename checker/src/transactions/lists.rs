@@ -57,7 +57,7 @@ pub(super) fn dependencies(
 
 /// Several transactions that read the same version of a list and appended to it. A graph without cycles has none, so they are looked for only in others.
 pub(super) fn lost_updates(transactions: &Transactions<'_>, anomalies: &mut Anomalies) {
-    let mut seen: HashMap<(u32, ValueId), Vec<u32>, FxBuildHasher> = HashMap::default();
+    let mut seen: HashMap<(u32, &[ValueId]), Vec<u32>, FxBuildHasher> = HashMap::default();
     for place in 0..transactions.len() as u32 {
         if transactions.outcome(place) != Outcome::Ok {
             continue;
@@ -69,18 +69,19 @@ pub(super) fn lost_updates(transactions: &Transactions<'_>, anomalies: &mut Anom
                 && !micros[..at].iter().any(|other| other.key == read.key);
             let mut later = micros[at..].iter().filter(same_key);
             if is_external && later.any(|other| other.action == Action::Write) {
-                let last = transactions.elements(read).last();
-                seen.entry((read.key, last.copied().unwrap_or_default())).or_default().push(place);
+                seen.entry((read.key, transactions.elements(read))).or_default().push(place);
             }
         }
     }
+    let last = |list: &[ValueId]| list.last().copied().unwrap_or_default();
+    let seen = seen.into_iter().map(|((key, list), places)| ((key, last(list)), places));
     note_lost(transactions, seen, anomalies);
 }
 
 /// Takes note of versions that several transactions overwrote.
 pub(super) fn note_lost(
     transactions: &Transactions<'_>,
-    seen: HashMap<(u32, ValueId), Vec<u32>, FxBuildHasher>,
+    seen: impl IntoIterator<Item = ((u32, ValueId), Vec<u32>)>,
     anomalies: &mut Anomalies,
 ) {
     let mut lost: Vec<_> = seen.into_iter().filter(|(_, places)| places.len() > 1).collect();
@@ -260,9 +261,9 @@ impl<'a> Lists<'a> {
                 Some((_, Outcome::Ok)) => {}
             }
         }
-        let order = &self.orders[read.key as usize];
         let other = self.reads.iter().find(|other| {
-            other.key == read.key && other.elements.len() == order.len().max(other.elements.len())
+            let (one, other_one) = (read.elements, other.elements);
+            other.key == read.key && !one.starts_with(other_one) && !other_one.starts_with(one)
         });
         let other = other.map_or(read.transaction, |other| other.transaction);
         let value = read.elements.last().copied().unwrap_or_default();
@@ -386,10 +387,19 @@ impl<'a> Lists<'a> {
         if self.live[writer as usize] {
             self.arc(Dependency::WriteRead, writer, transaction, key, last);
         }
-        if self.versions.is_intermediate(version) && writer != transaction {
+        if writer != transaction && self.is_cut_short(read, writer, last) {
             self.note(Anomaly::G1b, key, last, &[transaction, writer]);
         }
         self.check_aborted(transaction, key, elements);
+    }
+
+    /// Whether a read lacks what the writer of its last element appended afterwards. Of what failed G1a says more.
+    fn is_cut_short(&self, read: &Read<'a>, writer: u32, last: ValueId) -> bool {
+        let is_append = |micro: &&Micro| micro.action == Action::Write && micro.key == read.key;
+        let appends = self.transactions.micros(writer).iter().filter(is_append);
+        let mut later = appends.skip_while(|micro| micro.value != last).skip(1);
+        self.transactions.outcome(writer) != Outcome::Fail
+            && later.any(|micro| !read.elements.contains(&micro.value))
     }
 
     /// Whether anything was read that failed.
@@ -406,14 +416,20 @@ impl<'a> Lists<'a> {
         }
     }
 
-    /// Whether a transaction saw what it appended only later.
+    /// Whether a transaction saw what it appended only later, or saw twice what it had appended before.
     fn check_future(&mut self, read: &Read<'a>) {
         let Read { transaction, key, elements, contradicts } = *read;
+        if contradicts {
+            return;
+        }
+        // Of a key only the first read is kept: its own appends before it are behind `elements` too.
+        let mut anomaly = Anomaly::DuplicateElements;
         let transactions = self.transactions;
-        for micro in transactions.micros(transaction) {
-            let own = micro.action == Action::Write && micro.key == key && !contradicts;
-            if own && (self.position(key, micro.value) as usize) < elements.len() {
-                self.note(Anomaly::FutureRead, key, micro.value, &[transaction]);
+        for micro in transactions.micros(transaction).iter().filter(|micro| micro.key == key) {
+            if micro.action == Action::Read {
+                anomaly = Anomaly::FutureRead;
+            } else if (self.position(key, micro.value) as usize) < elements.len() {
+                self.note(anomaly, key, micro.value, &[transaction]);
             }
         }
     }

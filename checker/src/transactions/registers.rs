@@ -186,14 +186,16 @@ impl<'a> Registers<'a> {
             return;
         }
         let writer = self.versions.writer(version);
-        match self.transactions.outcome(writer) {
+        let outcome = self.transactions.outcome(writer);
+        match outcome {
             Outcome::Fail => self.note(Anomaly::G1a, micro, &[transaction, writer]),
             Outcome::Info | Outcome::Open => self.live[writer as usize] = true,
             Outcome::Ok => {}
         }
         if writer == transaction {
             self.note(Anomaly::FutureRead, micro, &[transaction]);
-        } else if self.versions.is_intermediate(version) {
+        } else if self.versions.is_intermediate(version) && outcome != Outcome::Fail {
+            // Of what failed G1a says more.
             self.note(Anomaly::G1b, micro, &[transaction, writer]);
         }
     }

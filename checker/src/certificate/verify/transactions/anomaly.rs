@@ -5,11 +5,11 @@
 //! - `G1b`: one read what another wrote, but not what that one wrote to the same key afterwards.
 //! - `internal`: one contradicts its own earlier reads or writes.
 //! - `duplicate-elements`: one read an element twice that was not appended twice.
-//! - `incompatible-order`: two lists of one key, neither of which begins the other.
+//! - `incompatible-order`: two lists of one key, neither of which begins the other; also if one transaction read both.
 //! - `lost-update`: two read the same version of a key, written once, and both wrote the key.
 //! - `thin-air`: one read what nobody wrote.
-//! - `future-read`: one read an element that only it appends, later.
-//! - `reordered-appends`: somebody read elements of one in another order than it appended them in.
+//! - `future-read`: one read what only it writes, later.
+//! - `reordered-appends`: somebody read elements of one in another order than it appended them in, or only the later one.
 //! - `dirty-update`: one read an element that certainly failed and behind it one that did not.
 
 use std::collections::HashMap;
@@ -37,7 +37,9 @@ impl Verifier<'_> {
                 .any(|(reader, writer)| intermediate(facts, reader, writer)),
             "internal" => certain.iter().any(|t| contradicts_itself(t)),
             "duplicate-elements" => certain.iter().any(|t| has_duplicates(facts, t)),
-            "incompatible-order" => pairs(&certain, &certain).any(|(a, b)| incompatible(a, b)),
+            "incompatible-order" => {
+                certain.iter().any(|a| certain.iter().any(|b| incompatible(a, b)))
+            }
             "lost-update" => pairs(&certain, &certain).any(|(a, b)| lost_update(facts, a, b)),
             "thin-air" => certain.iter().any(|t| reads(t).any(|v| unwritten(facts, v))),
             "future-read" => certain.iter().any(|t| reads_the_future(facts, t)),
@@ -208,25 +210,26 @@ fn external_list(transaction: &Transaction, key: ValueId) -> Option<&[ValueId]> 
 
 fn reads_the_future(facts: &Facts, transaction: &Transaction) -> bool {
     transaction.steps.iter().enumerate().any(|(at, step)| {
-        let Step::ReadList(key, list) = step else { return false };
-        transaction.steps[at..].iter().any(|later| match later {
-            Step::Write((of, element)) => {
-                of == key && list.contains(element) && facts.writes((*key, *element)) == 1
-            }
-            Step::Read(_) | Step::ReadList(..) => false,
+        let was_read = |version: Version| match step {
+            Step::Read(read) => *read == version,
+            Step::ReadList(key, list) => *key == version.0 && list.contains(&version.1),
+            Step::Write(_) => false,
+        };
+        transaction.steps[at..].iter().any(|later| {
+            matches!(later, Step::Write(version) if was_read(*version) && facts.writes(*version) == 1)
         })
     })
 }
 
-/// Whether somebody read elements that only this transaction appends, each once, in another order.
+/// Whether somebody read elements that only this transaction appends, each once, in another order, or an earlier one not at all.
 fn is_reordered(facts: &Facts, transaction: &Transaction) -> bool {
     let is_own = |version: &Version| facts.lists && facts.writes(*version) == 1;
     let writes: Vec<_> = transaction.writes().filter(is_own).collect();
-    let known = |version: &Version| facts.position(*version);
+    // What nobody saw comes after all that was seen.
+    let known = |version: &Version| facts.position(*version).unwrap_or(usize::MAX);
     transaction.outcome != Outcome::Fail
         && writes.iter().enumerate().any(|(at, early)| {
             let mut later = writes[at + 1..].iter().filter(|late| late.0 == early.0);
-            later
-                .any(|late| known(early).zip(known(late)).is_some_and(|(early, late)| late < early))
+            later.any(|late| known(late) < known(early))
         })
 }

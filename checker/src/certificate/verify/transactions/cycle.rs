@@ -102,8 +102,9 @@ impl Verifier<'_> {
             }
             Dependency::ReadWrite => {
                 let read = from.external_read(edge.key);
-                // Written twice, it may have been read after the second time.
-                let once = |read| facts.writes((edge.key, read)) == u32::from(read != ValueId::NIL);
+                // Written twice, it may have been read after the second time. Never written, or only in vain, it is no version: every
+                // level that rules out cycles with anti-dependencies rules out reading that at all.
+                let once = |read| facts.writes((edge.key, read)) <= u32::from(read != ValueId::NIL);
                 to.has_written(version)
                     && read.is_some_and(|read| {
                         once(read) && self.is_older(facts, (edge.key, read), version)
@@ -138,14 +139,16 @@ impl Verifier<'_> {
         if value == ValueId::NIL && facts.writes(version) == 0 {
             return true;
         }
+        if last.external_read(key) == Some(value) && facts.writes(version) <= 1 {
+            return true;
+        }
         let Some(place) = facts.writer(version) else { return false };
         let writer = &facts.transactions[place as usize];
-        let in_time = match parts(self.consistency).1 {
+        match parts(self.consistency).1 {
             TimeOrder::None => false,
             TimeOrder::Process => writer.process == last.process && writer.is_before(last),
             TimeOrder::RealTime => writer.is_before(last),
-        };
-        last.external_read(key) == Some(value) || in_time
+        }
     }
 }
 

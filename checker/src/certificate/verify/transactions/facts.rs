@@ -60,6 +60,26 @@ impl Transaction {
         })
     }
 
+    /// The lists that it read, without what it had appended itself; whole where it contradicts itself.
+    fn external_lists(&self) -> Vec<(ValueId, &[ValueId])> {
+        let mut appended: HashMap<ValueId, Vec<ValueId>> = HashMap::new();
+        let mut lists: Vec<(ValueId, &[ValueId])> = Vec::new();
+        for step in &self.steps {
+            match step {
+                Step::Write((key, element)) => appended.entry(*key).or_default().push(*element),
+                Step::ReadList(key, list) => {
+                    let own = appended.get(key).map_or(&[][..], Vec::as_slice);
+                    let before = lists.iter().find(|(of, _)| of == key);
+                    let others = list.strip_suffix(own);
+                    let others = others.filter(|rest| before.is_none_or(|known| known.1 == *rest));
+                    lists.push((*key, others.unwrap_or(list)));
+                }
+                Step::Read(_) => {}
+            }
+        }
+        lists
+    }
+
     /// The version of a register that it read before it wrote the key itself.
     pub(super) fn external_read(&self, key: ValueId) -> Option<ValueId> {
         let of_key = |step: &&Step| match step {
@@ -88,7 +108,7 @@ pub(super) struct Facts {
     writers: HashMap<Version, (u32, u32), FxBuildHasher>,
     /// Who wrote a version in vain.
     failed: HashMap<Version, u32, FxBuildHasher>,
-    /// Where each element stands in the longest list that somebody read of its key.
+    /// Where each element stands in the longest list that somebody read of its key, not counting what they had appended themselves.
     positions: HashMap<Version, usize, FxBuildHasher>,
 }
 
@@ -125,11 +145,9 @@ impl Facts {
 
     fn find_positions(&mut self) {
         let mut longest: HashMap<ValueId, &[ValueId]> = HashMap::new();
-        for step in self.transactions.iter().flat_map(|transaction| &transaction.steps) {
-            if let Step::ReadList(key, list) = step {
-                let known = longest.entry(*key).or_default();
-                *known = if list.len() > known.len() { list } else { known };
-            }
+        for (key, list) in self.transactions.iter().flat_map(Transaction::external_lists) {
+            let known = longest.entry(key).or_default();
+            *known = if list.len() > known.len() { list } else { known };
         }
         for (key, list) in longest {
             for (position, element) in list.iter().enumerate() {
@@ -172,7 +190,9 @@ impl Facts {
 
     fn was_seen(&self, version: Version) -> bool {
         if self.lists {
-            return self.position(version).is_some();
+            let has = |list: &[ValueId]| list.contains(&version.1);
+            let saw_it = |transaction: &Transaction| transaction.lists(version.0).any(has);
+            return self.position(version).is_some() || self.transactions.iter().any(saw_it);
         }
         let reads = |step: &Step| *step == Step::Read(version);
         self.transactions.iter().any(|transaction| transaction.steps.iter().any(reads))
@@ -198,6 +218,12 @@ fn steps(verifier: &mut Verifier<'_>, place: u32) -> Result<Vec<Step>, &'static 
     let mut steps = Vec::new();
     for step in micro_operations(verifier.history, operation)? {
         let key = verifier.acts.value(step.key);
+        if matches!(step.f, "append" | "w" | "write")
+            && verifier.acts.value(step.value) == ValueId::NIL
+        {
+            // Who reads null could not be told from who reads the initial state.
+            return Err("writes null, which keys hold at first");
+        }
         match step.f {
             "r" | "read" if operation.outcome != Outcome::Ok => {}
             "r" | "read" if lists => {

@@ -15,7 +15,6 @@ impl Model {
     /// Whether the values are such as this model has them, where that tells it from others with the same operations.
     fn fits(self, history: &History) -> bool {
         let values = history.values();
-        let is_list = |id| matches!(values.shape(id), Shape::List(_));
         let is_map = |id| matches!(values.shape(id), Shape::Map(_));
         let micro = |names: &[&str]| history.views().any(|view| has_micro(history, view, names));
         match self {
@@ -25,8 +24,10 @@ impl Model {
             Self::MultiRegister => micro(&["read", "write"]),
             Self::ListAppend => micro(&["append"]),
             Self::LongFork => history.function("txn").is_none() && micro(&["r", "w"]),
-            Self::Counter | Self::CounterBounds => !answers(history, "read").any(is_list),
-            Self::Set | Self::SetFull | Self::List => !micro(&["r", "w"]),
+            Self::Counter | Self::CounterBounds => answers(history, "read").all(ValueId::is_scalar),
+            Self::Set | Self::SetFull | Self::List => {
+                !answers(history, "read").any(is_map) && !micro(&["r", "w"])
+            }
             Self::Lock => answers(history, "acquire").any(|id| values.as_integer(id).is_some()),
             Self::Bank => {
                 history.function("transfer").is_some() || answers(history, "read").any(is_map)

@@ -1,7 +1,7 @@
 //! Proofs about random histories of transactions: the verifier accepts every proof of the check, one by one, and nothing against a history that
 //! was made by doing one transaction after another. `FAULTLINE_CASES` says how many histories of each model.
 
-use checker::certificate::{Dependency, Edge, ObjectProof, Proof, verify_all};
+use checker::certificate::{Dependency, Edge, ObjectProof, Proof, Refusal, verify_all};
 use checker::history::{Event, History, ValueId};
 use checker::judge::Limits;
 use checker::models::Model;
@@ -276,4 +276,49 @@ fn edge(from: u32, to: u32, random: &mut Random) -> Edge {
     let (key, value) = (integer(random.below(2)), random.below(5));
     let value = if value == 0 { ValueId::NIL } else { integer(value) };
     Edge { from, to, kind, key, value }
+}
+
+/// One transaction after another, each of its own process: how it ended and its steps.
+fn sequential(transactions: &[(&str, Value)]) -> History {
+    let lines = transactions.iter().enumerate();
+    let lines = lines.flat_map(|(process, (end, steps))| {
+        [(process, "invoke", steps.clone()), (process, *end, steps.clone())]
+    });
+    let event = |(index, (process, kind, value))| -> Event {
+        serde_json::from_value(json!({
+            "index": index, "time": index, "process": process, "type": kind, "f": "txn", "value": value,
+        }))
+        .unwrap()
+    };
+    History::pair(lines.enumerate().map(event).collect()).unwrap()
+}
+
+#[test]
+fn a_register_read_before_its_only_write_is_proved() {
+    let history = sequential(&[("ok", json!([["r", 1, 5], ["w", 1, 5]]))]);
+    let plans: &[Plan] = &[];
+    assert!(is_refuted(&history, Model::RwRegister, "read-committed", plans));
+    let other_write =
+        sequential(&[("ok", json!([["w", 1, 5]])), ("ok", json!([["r", 1, 5], ["w", 1, 5]]))]);
+    let proof = Proof::Anomaly { name: "future-read".into(), transactions: vec![1] };
+    assert!(verify_all(&other_write, Model::RwRegister, "read-committed", &whole(proof)).is_err());
+}
+
+/// The initial value is null too: neither who read it nor who failed to write it shows anything.
+#[test]
+fn a_write_of_null_proves_nothing() {
+    let read = ("ok", json!([["r", 1, null]]));
+    let key = ValueId::integer(1).unwrap();
+    let edge = |from, to, kind, key| Edge { from, to, kind, key, value: ValueId::NIL };
+    let cycle = Proof::Cycle(vec![
+        edge(1, 0, Dependency::WriteRead, key),
+        edge(0, 1, Dependency::RealTime, ValueId::NIL),
+    ]);
+    let aborted = Proof::Anomaly { name: "G1a".into(), transactions: vec![0, 1] };
+    for (end, proof) in [("ok", cycle), ("fail", aborted)] {
+        let history = sequential(&[read.clone(), (end, json!([["w", 1, null]]))]);
+        let verified =
+            verify_all(&history, Model::RwRegister, "strict-serializable", &whole(proof));
+        assert!(matches!(verified, Err(Refusal::Unproved(_))), "{verified:?}");
+    }
 }

@@ -188,13 +188,15 @@ impl<'a> Lists<'a> {
                 *known = Some(*read);
             }
         }
-        for read in longest.into_iter().flatten() {
-            self.place_elements(&read);
+        for read in longest.iter().flatten() {
+            self.place_elements(read);
         }
         for at in 0..self.reads.len() {
             let read = self.reads[at];
             if !self.orders[read.key as usize].starts_with(read.elements) {
-                self.misfit(&read);
+                // It was itself considered for the longest.
+                let longest = longest[read.key as usize].unwrap_or(read);
+                self.misfit(&read, longest.transaction);
                 self.reads[at].contradicts = true;
             }
         }
@@ -245,8 +247,8 @@ impl<'a> Lists<'a> {
         }
     }
 
-    /// A read that is not the beginning of the longest one.
-    fn misfit(&mut self, read: &Read<'a>) {
+    /// A read that is not the beginning of the longest one, which transaction `longest` made.
+    fn misfit(&mut self, read: &Read<'a>, longest: u32) {
         let mut seen = FxHashSet::default();
         if let Some(twice) = read.elements.iter().find(|value| !seen.insert(**value)) {
             self.note(Anomaly::DuplicateElements, read.key, *twice, &[read.transaction]);
@@ -261,13 +263,8 @@ impl<'a> Lists<'a> {
                 Some((_, Outcome::Ok)) => {}
             }
         }
-        let other = self.reads.iter().find(|other| {
-            let (one, other_one) = (read.elements, other.elements);
-            other.key == read.key && !one.starts_with(other_one) && !other_one.starts_with(one)
-        });
-        let other = other.map_or(read.transaction, |other| other.transaction);
         let value = read.elements.last().copied().unwrap_or_default();
-        self.note(Anomaly::IncompatibleOrder, read.key, value, &[read.transaction, other]);
+        self.note(Anomaly::IncompatibleOrder, read.key, value, &[read.transaction, longest]);
     }
 
     /// Appends that no read shows, and whether those of one transaction stand in their order.
@@ -387,7 +384,8 @@ impl<'a> Lists<'a> {
         if self.live[writer as usize] {
             self.arc(Dependency::WriteRead, writer, transaction, key, last);
         }
-        if writer != transaction && self.is_cut_short(read, writer, last) {
+        let may_lack = writer != transaction && self.versions.is_intermediate(version);
+        if may_lack && self.is_cut_short(read, writer, last) {
             self.note(Anomaly::G1b, key, last, &[transaction, writer]);
         }
         self.check_aborted(transaction, key, elements);

@@ -10,10 +10,9 @@ pub(crate) mod lock;
 pub(crate) mod multi_register;
 pub(crate) mod mutex;
 mod prefixes;
-pub(crate) mod queue;
+pub(crate) mod sequence;
 pub(crate) mod set;
 pub(crate) mod specification;
-pub(crate) mod stack;
 
 use std::fmt;
 use std::str::FromStr;

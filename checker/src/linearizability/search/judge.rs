@@ -10,8 +10,14 @@ use crate::history::{History, NEVER};
 use crate::models::Model;
 use crate::models::specification::Specification;
 use crate::models::{
-    counter::Counter, kv::Kv, list::List, lock::Lock, multi_register::MultiRegister, mutex::Mutex,
-    queue::Queue, set::Set, stack::Stack,
+    counter::Counter,
+    kv::Kv,
+    list::List,
+    lock::Lock,
+    multi_register::MultiRegister,
+    mutex::Mutex,
+    sequence::{Queue, Stack},
+    set::Set,
 };
 
 /// Does something with the specification of a model, or something else if it has none.

@@ -8,12 +8,15 @@
 
 mod budget;
 mod collections;
+mod configuration;
 mod counts;
 mod decision;
+mod fewest;
 mod objects;
 mod register;
 mod search;
 mod slots;
+mod timeline;
 mod trail;
 
 use rayon::prelude::*;

@@ -6,6 +6,7 @@
 //! write before, and there is none now. So a core is made of a few operations that certainly happened, its *witnesses*, and the rest follows.
 
 use super::super::budget::Budget;
+use super::super::fewest::{Core, fewest, recent};
 use super::demands::{Dense, INITIAL, Register, Step, UNOBSERVED};
 use super::search::{Found, search};
 
@@ -13,35 +14,28 @@ use super::search::{Found, search};
 const PROBES_MAX: usize = 300;
 /// One of them may take so many steps.
 const STEPS_PER_PROBE: u64 = 200_000;
-/// So many of those who completed before the end are tried, at most, before all are.
-const RECENT_MAX: usize = 512;
 
 /// Looks for a core among those who completed shortly before an event, at which the search ended without being sure.
 pub(super) fn local(register: &Register, end: u32, budget: &Budget) -> Option<Register> {
     let shrinker = Shrinker::new(register, budget);
     let witnesses = shrinker.witnesses(end, false);
-    let core = shrinker.recent(&witnesses)?;
-    Some(shrinker.fewest(core).register)
+    let impossible = |witnesses| shrinker.impossible(witnesses);
+    Some(fewest(recent(&witnesses, impossible)?, impossible).part)
 }
 
 /// The smallest core that leaving out witnesses leads to; `at` is the demand whose completion nothing explained.
 pub(super) fn shrink(register: &Register, at: usize, budget: &Budget) -> Register {
     let end = register.demands[at].completed;
     let shrinker = Shrinker::new(register, budget);
+    let impossible = |witnesses| shrinker.impossible(witnesses);
     for with_refuters in [false, true] {
         let witnesses = shrinker.witnesses(end, with_refuters);
-        let found = shrinker.recent(&witnesses).or_else(|| shrinker.impossible(witnesses));
+        let found = recent(&witnesses, impossible).or_else(|| impossible(witnesses));
         if let Some(core) = found {
-            return shrinker.fewest(core).register;
+            return fewest(core, impossible).part;
         }
     }
     register.only(|_, demand| demand.invoked <= end)
-}
-
-/// A closed part.
-struct Core {
-    witnesses: Vec<u32>,
-    register: Register,
 }
 
 struct Shrinker<'a> {
@@ -77,40 +71,8 @@ impl<'a> Shrinker<'a> {
         witnesses
     }
 
-    /// An impossible part around the last few witnesses: often few are enough.
-    fn recent(&self, witnesses: &[u32]) -> Option<Core> {
-        let mut count = 1;
-        while count <= RECENT_MAX.min(witnesses.len()) {
-            let core = self.impossible(witnesses[..count].to_vec());
-            if core.is_some() {
-                return core;
-            }
-            count *= 2;
-        }
-        None
-    }
-
-    /// Leaves out as many witnesses as it can, from large bundles to single ones (delta debugging, Zeller and Hildebrandt 2002).
-    fn fewest(&self, mut core: Core) -> Core {
-        let mut size = core.witnesses.len().div_ceil(2);
-        while size > 0 {
-            let mut at = 0;
-            while at < core.witnesses.len() && core.witnesses.len() > 1 {
-                let bundle = at..core.witnesses.len().min(at + size);
-                let mut rest = core.witnesses.clone();
-                rest.drain(bundle);
-                match self.impossible(rest) {
-                    Some(smaller) => core = smaller,
-                    None => at += size,
-                }
-            }
-            size = if size == 1 { 0 } else { size.div_ceil(2) };
-        }
-        core
-    }
-
     /// The part of these witnesses, if it is impossible.
-    fn impossible(&self, witnesses: Vec<u32>) -> Option<Core> {
+    fn impossible(&self, witnesses: Vec<u32>) -> Option<Core<Register>> {
         if witnesses.is_empty() || self.probes.get() == 0 {
             return None;
         }
@@ -118,7 +80,7 @@ impl<'a> Shrinker<'a> {
         let places = self.closed(&witnesses);
         let register = self.register.only(|place, _| places.binary_search(&(place as u32)).is_ok());
         let stuck = matches!(search(&register, &self.budget, false), Ok(Found::Stuck { .. }));
-        stuck.then_some(Core { witnesses, register })
+        stuck.then_some(Core { witnesses, part: register })
     }
 
     /// Some witnesses, and everybody who may have written what they saw, and so on, in order.

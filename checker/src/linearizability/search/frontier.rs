@@ -4,14 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use rustc_hash::FxBuildHasher;
 
+use super::super::configuration::{Configuration, Reached, undominated};
 use super::super::counts::{Counts, Spent};
 use super::super::slots::Slots;
 use super::states::StateId;
-use super::window::{Configuration, Reached, Window};
+use super::window::Window;
 use crate::models::specification::Specification;
 
-/// Groups of more configurations are not compared pair by pair.
-const COMPARED_MAX: usize = 2_000;
 /// Below this a list is searched faster than a table.
 const LIST_MAX: usize = 24;
 
@@ -82,7 +81,8 @@ impl<const W: usize> Frontier<W> {
         kept.clear();
         if self.kept.len() > 1 {
             self.drop_later(window);
-            undominated(&mut self.kept, window, kept);
+            let window = &*window;
+            undominated(&mut self.kept, |at| at.state, |a, b| window.dominates(a, b), kept);
         } else {
             kept.append(&mut self.kept);
         }
@@ -99,36 +99,5 @@ impl<const W: usize> Frontier<W> {
         }
         window.trail.truncate(steps); // Nobody takes the steps that were only looked at.
         self.kept.retain(|reached| !later.contains(&reached.at));
-    }
-}
-
-fn undominated<S: Specification, const W: usize>(
-    all: &mut [Reached<W>],
-    window: &Window<'_, S, W>,
-    kept: &mut Vec<Reached<W>>,
-) {
-    // What has satisfied more observers and has fewer obligations comes first, so that few are ever replaced.
-    all.sort_unstable_by_key(|reached| {
-        (reached.at.state, std::cmp::Reverse((reached.at.used | reached.at.free).count()))
-    });
-    for chunk in all.chunk_by(|a, b| a.at.state == b.at.state) {
-        let first = kept.len();
-        if chunk.len() > COMPARED_MAX {
-            kept.extend_from_slice(chunk);
-            continue;
-        }
-        for candidate in chunk {
-            if kept[first..].iter().any(|other| window.dominates(&other.at, &candidate.at)) {
-                continue;
-            }
-            let mut place = first;
-            while place < kept.len() {
-                match window.dominates(&candidate.at, &kept[place].at) {
-                    true => drop(kept.swap_remove(place)),
-                    false => place += 1,
-                }
-            }
-            kept.push(*candidate);
-        }
     }
 }

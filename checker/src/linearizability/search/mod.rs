@@ -26,11 +26,13 @@ mod window;
 #[cfg(test)]
 mod oracle;
 
-use self::demands::{Demand, Demands};
+use self::demands::Demands;
 use self::frontier::Frontier;
 pub(super) use self::judge::Judge;
-use self::window::{Reached, Window};
+use self::window::Window;
 use super::budget::{Budget, Exhausted};
+use super::configuration::Reached;
+use super::timeline::{Event, timeline};
 use crate::models::specification::Specification;
 
 /// The budget is looked at once in so many steps.
@@ -59,7 +61,8 @@ fn search<S: Specification>(
     budget: &Budget,
     with_order: bool,
 ) -> Result<Found<S>, Exhausted> {
-    let (events, open) = events(&whole.demands);
+    let intervals = whole.demands.iter().map(|demand| (demand.invoked, demand.completed));
+    let (events, open) = timeline(intervals);
     let mut counted = vec![0; whole.kinds.len()];
     for demand in whole.demands.iter().filter(|demand| !demand.is_certain()) {
         counted[demand.kind as usize] += 1;
@@ -73,37 +76,6 @@ fn search<S: Specification>(
         129..=1024 => Search::<S, 16>::new(whole, budget, with_order).run(&events),
         _ => Err(Exhausted::Concurrency { limit: 1024, decided: 0 }),
     }
-}
-
-/// A beginning or a completion of a demand.
-#[derive(Clone, Copy)]
-struct Event {
-    position: u32,
-    demand: u32,
-    completes: bool,
-}
-
-/// All beginnings and completions in order, and how many demands are open at once at most.
-fn events(demands: &[Demand]) -> (Vec<Event>, usize) {
-    let mut events = Vec::with_capacity(2 * demands.len());
-    for (place, demand) in demands.iter().enumerate() {
-        let event = |position, completes| Event { position, demand: place as u32, completes };
-        events.push(event(demand.invoked, false));
-        if demand.is_certain() {
-            events.push(event(demand.completed, true));
-        }
-    }
-    events.sort_unstable_by_key(|event| event.position);
-    let (mut open, mut most) = (0_usize, 0);
-    for event in &events {
-        match (event.completes, demands[event.demand as usize].is_certain()) {
-            (true, _) => open -= 1,
-            (false, true) => open += 1,
-            (false, false) => {}
-        }
-        most = most.max(open);
-    }
-    (events, most)
 }
 
 struct Search<'a, S: Specification, const W: usize> {

@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::super::budget::Budget;
+use super::super::fewest::{Core, fewest, recent};
 use super::demands::{Demand, Demands, specification};
 use super::{Found, search};
 use crate::history::{NEVER, ValueId};
@@ -18,8 +19,6 @@ use crate::models::specification::Specification;
 const PROBES_MAX: usize = 200;
 /// One of them may take so many steps.
 const STEPS_PER_PROBE: u64 = 100_000;
-/// So many of those who completed before the end are tried, at most, before all are.
-const RECENT_MAX: usize = 512;
 
 /// The smallest core that leaving out operations leads to; `at` is the demand whose completion nothing explained.
 pub(super) fn shrink<S: Specification>(whole: &Demands<S>, at: u32, budget: &Budget) -> Demands<S> {
@@ -30,12 +29,10 @@ pub(super) fn shrink<S: Specification>(whole: &Demands<S>, at: u32, budget: &Bud
     let completed = |place: &u32| whole.demands[*place as usize].completed;
     witnesses.retain(|place| completed(place) <= end);
     witnesses.sort_unstable_by_key(|place| std::cmp::Reverse(completed(place)));
-    match shrinker.recent(&witnesses) {
-        Some(core) => shrinker.fewest(core).demands,
-        None => match shrinker.impossible(witnesses) {
-            Some(core) => shrinker.fewest(core).demands,
-            None => whole.only(cut(whole.demands.iter(), end)),
-        },
+    let impossible = |witnesses| shrinker.impossible(witnesses);
+    match recent(&witnesses, impossible).or_else(|| impossible(witnesses)) {
+        Some(core) => fewest(core, impossible).part,
+        None => whole.only(cut(whole.demands.iter(), end)),
     }
 }
 
@@ -47,12 +44,6 @@ fn cut<'a>(demands: impl Iterator<Item = &'a Demand>, end: u32) -> Vec<Demand> {
         false => Demand { completed: NEVER, ..*demand },
     };
     seen.map(at_end).collect()
-}
-
-/// A closed part.
-struct Core<S: Specification> {
-    witnesses: Vec<u32>,
-    demands: Demands<S>,
 }
 
 struct Shrinker<'a, S: Specification> {
@@ -78,47 +69,15 @@ impl<'a, S: Specification> Shrinker<'a, S> {
         Self { whole, groups: groups(whole), budget, probes: PROBES_MAX.into() }
     }
 
-    /// An impossible part around the last few witnesses: often few are enough.
-    fn recent(&self, witnesses: &[u32]) -> Option<Core<S>> {
-        let mut count = 1;
-        while count <= RECENT_MAX.min(witnesses.len()) {
-            let core = self.impossible(witnesses[..count].to_vec());
-            if core.is_some() {
-                return core;
-            }
-            count *= 2;
-        }
-        None
-    }
-
-    /// Leaves out as many witnesses as it can, from large bundles to single ones (delta debugging, Zeller and Hildebrandt 2002).
-    fn fewest(&self, mut core: Core<S>) -> Core<S> {
-        let mut size = core.witnesses.len().div_ceil(2);
-        while size > 0 {
-            let mut at = 0;
-            while at < core.witnesses.len() && core.witnesses.len() > 1 {
-                let bundle = at..core.witnesses.len().min(at + size);
-                let mut rest = core.witnesses.clone();
-                rest.drain(bundle);
-                match self.impossible(rest) {
-                    Some(smaller) => core = smaller,
-                    None => at += size,
-                }
-            }
-            size = if size == 1 { 0 } else { size.div_ceil(2) };
-        }
-        core
-    }
-
     /// The part of these witnesses, if it is impossible.
-    fn impossible(&self, witnesses: Vec<u32>) -> Option<Core<S>> {
+    fn impossible(&self, witnesses: Vec<u32>) -> Option<Core<Demands<S>>> {
         if witnesses.is_empty() || self.probes.get() == 0 {
             return None;
         }
         self.probes.set(self.probes.get() - 1);
         let demands = self.whole.only(self.closed(&witnesses));
         let stuck = matches!(search(&demands, &self.budget, false), Ok(Found::Stuck { .. }));
-        stuck.then_some(Core { witnesses, demands })
+        stuck.then_some(Core { witnesses, part: demands })
     }
 
     /// Some witnesses, and all that they or these could tell from not having happened.

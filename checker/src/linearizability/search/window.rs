@@ -4,40 +4,13 @@ use std::collections::HashMap;
 
 use rustc_hash::FxBuildHasher;
 
-use super::super::counts::{Counts, Spent};
+use super::super::configuration::{Configuration, Reached};
+use super::super::counts::Counts;
 use super::super::slots::Slots;
 use super::super::trail::{Trail, TrailId};
 use super::demands::{Demand, Demands, Kind};
 use super::states::{StateId, States};
 use crate::models::specification::Specification;
-
-/// One situation that explains everything so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Configuration<const W: usize> {
-    pub(super) state: StateId,
-    /// How many of each class of info operations have taken effect.
-    pub(super) spent: Spent,
-    /// Open operations that have taken effect.
-    pub(super) used: Slots<W>,
-    /// Open changes that may have taken effect, hidden by another.
-    pub(super) free: Slots<W>,
-}
-
-/// A situation and how it came about.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reached<const W: usize> {
-    pub(super) at: Configuration<W>,
-    pub(super) trail: TrailId,
-}
-
-impl<const W: usize> Reached<W> {
-    /// The same after an open operation is gone.
-    pub(super) fn without(mut self, slot: Slots<W>) -> Self {
-        self.at.used &= !slot;
-        self.at.free &= !slot;
-        self
-    }
-}
 
 /// Info operations of one kind.
 struct Class {

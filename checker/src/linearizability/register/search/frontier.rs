@@ -4,11 +4,10 @@ use std::collections::HashSet;
 
 use rustc_hash::FxBuildHasher;
 
+use super::super::super::configuration::{Configuration, Reached, undominated};
 use super::super::super::counts::Counts;
-use super::moves::{Configuration, Reached, Window};
+use super::moves::Window;
 
-/// Groups of more configurations are not compared pair by pair.
-const COMPARED_MAX: usize = 2_000;
 /// Below this a list is searched faster than a table.
 const LIST_MAX: usize = 24;
 
@@ -83,7 +82,8 @@ impl<const W: usize> Frontier<W> {
         if only_cheapest && window.has_info() {
             dropped = cheapest(all, counts);
         }
-        undominated(all, window, counts, kept);
+        let dominates = |a: &Configuration<W>, b: &Configuration<W>| window.dominates(a, b, counts);
+        undominated(all, |at| window.group(at), dominates, kept);
         if kept.len() > width {
             dropped = true;
             let discharged = |reached: &Reached<W>| (reached.at.used | reached.at.free).count();
@@ -99,42 +99,8 @@ impl<const W: usize> Frontier<W> {
 /// Keeps the cheapest of those that differ only in what they have spent. Says whether that left any out.
 fn cheapest<const W: usize>(all: &mut Vec<Reached<W>>, counts: &Counts) -> bool {
     let before = all.len();
-    let key = |reached: &Reached<W>| (reached.at.value, reached.at.used, reached.at.free);
+    let key = |reached: &Reached<W>| (reached.at.state, reached.at.used, reached.at.free);
     all.sort_unstable_by_key(|reached| (key(reached), counts.total(reached.at.spent)));
     all.dedup_by_key(|reached| key(reached));
     all.len() < before
-}
-
-fn undominated<const W: usize>(
-    all: &mut [Reached<W>],
-    window: &Window<'_, W>,
-    counts: &Counts,
-    kept: &mut Vec<Reached<W>>,
-) {
-    // What has satisfied more observers and has fewer obligations comes first, so that few are ever replaced.
-    all.sort_unstable_by_key(|reached| {
-        let done = (reached.at.used | reached.at.free).count();
-        (window.group(&reached.at), std::cmp::Reverse(done))
-    });
-    for chunk in all.chunk_by(|a, b| window.group(&a.at) == window.group(&b.at)) {
-        let first = kept.len();
-        if chunk.len() > COMPARED_MAX {
-            kept.extend_from_slice(chunk);
-            continue;
-        }
-        for candidate in chunk {
-            let best = &kept[first..];
-            if best.iter().any(|other| window.dominates(&other.at, &candidate.at, counts)) {
-                continue;
-            }
-            let mut place = first;
-            while place < kept.len() {
-                match window.dominates(&candidate.at, &kept[place].at, counts) {
-                    true => drop(kept.swap_remove(place)),
-                    false => place += 1,
-                }
-            }
-            kept.push(*candidate);
-        }
-    }
 }

@@ -24,11 +24,13 @@ mod frontier;
 mod moves;
 
 use self::frontier::Frontier;
-use self::moves::{Reached, Window};
+use self::moves::Window;
 use super::super::budget::{Budget, Exhausted};
+use super::super::configuration::Reached;
 use super::super::counts::Counts;
+use super::super::timeline::{Event, timeline};
 use super::super::trail::Trail;
-use super::demands::{Demand, Dense, Register, Step as Demanded};
+use super::demands::{Dense, Register, Step as Demanded};
 
 /// The budget is looked at once in so many steps.
 const STEPS_PER_CHECK: u64 = 1024;
@@ -77,7 +79,7 @@ pub(super) fn try_few(
     budget: &Budget,
     witness: bool,
 ) -> Result<Tried, Exhausted> {
-    let (events, open) = events(&register.demands);
+    let (events, open) = events(register);
     match words(open)? {
         1 => few::<1>(register, &events, budget, witness),
         2 => few::<2>(register, &events, budget, witness),
@@ -92,7 +94,7 @@ pub(super) fn search_all(
     budget: &Budget,
     witness: bool,
 ) -> Result<Found, Exhausted> {
-    let (events, open) = events(&register.demands);
+    let (events, open) = events(register);
     match words(open)? {
         1 => all::<1>(register, &events, budget, witness),
         2 => all::<2>(register, &events, budget, witness),
@@ -112,36 +114,8 @@ fn words(open: usize) -> Result<usize, Exhausted> {
     }
 }
 
-/// A beginning or a completion of a demand.
-#[derive(Clone, Copy, Debug)]
-struct Event {
-    position: u32,
-    demand: u32,
-    completes: bool,
-}
-
-/// All beginnings and completions in order, and how many demands are open at once at most.
-fn events(demands: &[Demand]) -> (Vec<Event>, usize) {
-    let mut events = Vec::with_capacity(2 * demands.len());
-    for (place, demand) in demands.iter().enumerate() {
-        let demand_place = place as u32;
-        events.push(Event { position: demand.invoked, demand: demand_place, completes: false });
-        if demand.is_certain() {
-            let position = demand.completed;
-            events.push(Event { position, demand: demand_place, completes: true });
-        }
-    }
-    events.sort_unstable_by_key(|event| event.position);
-    let (mut open, mut most) = (0_usize, 0);
-    for event in &events {
-        match (event.completes, demands[event.demand as usize].is_certain()) {
-            (true, _) => open -= 1,
-            (false, true) => open += 1,
-            (false, false) => {}
-        }
-        most = most.max(open);
-    }
-    (events, most)
+fn events(register: &Register) -> (Vec<Event>, usize) {
+    timeline(register.demands.iter().map(|demand| (demand.invoked, demand.completed)))
 }
 
 fn few<const W: usize>(
@@ -448,7 +422,7 @@ impl<'a, const W: usize> Pass<'a, W> {
 }
 
 fn values<const W: usize>(frontier: &[Reached<W>]) -> Vec<Dense> {
-    let mut values: Vec<_> = frontier.iter().map(|reached| reached.at.value).collect();
+    let mut values: Vec<_> = frontier.iter().map(|reached| reached.at.state).collect();
     values.sort_unstable();
     values.dedup();
     values

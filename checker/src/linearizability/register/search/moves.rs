@@ -4,38 +4,11 @@ use std::collections::HashMap;
 
 use rustc_hash::FxBuildHasher;
 
-use super::super::super::counts::{Counts, Spent};
+use super::super::super::configuration::{Configuration, Reached};
+use super::super::super::counts::Counts;
 use super::super::super::slots::Slots;
 use super::super::super::trail::{Trail, TrailId};
 use super::super::demands::{Demand, Dense, INITIAL, Register, Step};
-
-/// One situation that explains everything so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Configuration<const W: usize> {
-    pub(super) value: Dense,
-    /// How many of each class of info operations have taken effect.
-    pub(super) spent: Spent,
-    /// Open operations that have taken effect.
-    pub(super) used: Slots<W>,
-    /// Open writes that may have taken effect, hidden by another.
-    pub(super) free: Slots<W>,
-}
-
-/// A situation and how it came about.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reached<const W: usize> {
-    pub(super) at: Configuration<W>,
-    pub(super) trail: TrailId,
-}
-
-impl<const W: usize> Reached<W> {
-    /// The same after an open operation is gone.
-    pub(super) fn without(mut self, slot: Slots<W>) -> Self {
-        self.at.used &= !slot;
-        self.at.free &= !slot;
-        self
-    }
-}
 
 /// Info operations that do the same.
 #[derive(Clone, Debug)]
@@ -127,7 +100,7 @@ impl<'a, const W: usize> Window<'a, W> {
 
     /// The situation before anything.
     pub(super) fn start() -> Reached<W> {
-        let at = Configuration { value: INITIAL, spent: 0, used: Slots::EMPTY, free: Slots::EMPTY };
+        let at = Configuration { state: INITIAL, spent: 0, used: Slots::EMPTY, free: Slots::EMPTY };
         Reached { at, trail: TrailId::START }
     }
 
@@ -158,7 +131,7 @@ impl<'a, const W: usize> Window<'a, W> {
             Step::Cas(..) => {}
             Step::Is(_) | Step::IsNot(_) => {
                 for reached in frontier {
-                    if accepts(demand.step, reached.at.value) {
+                    if accepts(demand.step, reached.at.state) {
                         reached.at.used |= bit;
                         reached.trail = trail.visible(reached.trail, place);
                     }
@@ -258,7 +231,7 @@ impl<'a, const W: usize> Window<'a, W> {
             }
         }
         // A cas must take its chance.
-        let mut left = self.expects.get(from.at.value) & !from.at.used;
+        let mut left = self.expects.get(from.at.state) & !from.at.used;
         while !left.is_empty() {
             let step = self.step(left.first());
             let same = left.iter().filter(|slot| self.step(*slot) == step);
@@ -297,7 +270,7 @@ impl<'a, const W: usize> Window<'a, W> {
         for class in &self.info_swaps {
             let step = self.classes[*class].step;
             let Step::Cas(old, new) = step else { continue };
-            if old == from.at.value
+            if old == from.at.state
                 && self.is_wanted(from, new)
                 && self.is_left(from, *class, counts)
                 && !(self.expects.get(old) & !from.at.used).iter().any(|s| self.step(s) == step)
@@ -313,7 +286,7 @@ impl<'a, const W: usize> Window<'a, W> {
     }
 
     fn is_useful(&self, from: &Reached<W>, value: Dense, frees: bool) -> bool {
-        if value == from.at.value { frees } else { self.is_wanted(from, value) }
+        if value == from.at.state { frees } else { self.is_wanted(from, value) }
     }
 
     /// Whether there is one more of a class.
@@ -367,7 +340,7 @@ impl<'a, const W: usize> Window<'a, W> {
 
     /// A value is there: whoever looks for it has seen it.
     fn arrive(&self, mut to: Reached<W>, value: Dense, trail: &mut Trail) -> Reached<W> {
-        to.at.value = value;
+        to.at.state = value;
         to.at.free &= !to.at.used;
         let sees = self.looks.get(value) | (self.refuters & !self.refutes.get(value));
         let satisfied = sees & !to.at.used;
@@ -398,7 +371,7 @@ impl<'a, const W: usize> Window<'a, W> {
 
     /// What must be the same for one situation to dominate another.
     pub(super) fn group(&self, c: &Configuration<W>) -> (Dense, Slots<W>) {
-        (c.value, c.used & !self.writes & !self.observers)
+        (c.state, c.used & !self.writes & !self.observers)
     }
 }
 

@@ -272,7 +272,7 @@ impl<'a> Case<'a> {
 /// What was found about the promise of a model.
 struct Promise {
     report: CheckReport,
-    /// Nothing if the check gives no proofs, or none were wanted.
+    /// Nothing if the check gives no proofs, or making them costs something and none were wanted.
     proofs: Option<Vec<ObjectProof>>,
     drawings: Vec<Drawing>,
 }

@@ -14,6 +14,11 @@ pub(crate) use transactions::transactions;
 use crate::history::{Outcome, View};
 use crate::verdict::OperationReport;
 
+/// `1 leader`, `3 leaders`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 /// A time in seconds, to the millisecond.
 pub(crate) fn seconds(nanoseconds: u64) -> String {
     format!("{:.3} s", nanoseconds as f64 / 1e9)

@@ -13,6 +13,8 @@ mod counts;
 mod decision;
 mod fewest;
 mod objects;
+#[cfg(test)]
+mod recorded;
 mod register;
 mod search;
 mod slots;
@@ -27,6 +29,7 @@ pub(crate) use self::decision::{Conviction, Decision};
 pub(crate) use self::objects::{Object, Objects};
 pub(crate) use self::register::{Demand, Dense, Register, explain_register};
 use crate::certificate::{ObjectProof, Proof};
+use crate::explain::counted;
 use crate::history::{History, ValueId};
 use crate::models::Model;
 use crate::verdict::{CheckReport, Verdict, Violation};
@@ -160,10 +163,6 @@ fn summarise(
         report(Verdict::Valid, scope, vec![])
     };
     (report, proofs)
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn report(verdict: Verdict, detail: String, violations: Vec<Violation>) -> CheckReport {

@@ -30,6 +30,7 @@ mod quantiles;
 mod versions;
 
 pub use self::options::Options;
+use crate::explain::counted;
 use crate::history::History;
 use crate::models::Model;
 use crate::verdict::{CheckReport, Verdict, Violation};
@@ -60,9 +61,4 @@ fn report(name: &str, verdict: Verdict, detail: impl Into<String>) -> CheckRepor
 /// A report of violations.
 fn invalid(name: &str, detail: impl Into<String>, violations: Vec<Violation>) -> CheckReport {
     CheckReport::invalid(name, detail, violations)
-}
-
-/// `1 leader`, `3 leaders`.
-fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -228,12 +228,8 @@ impl Case<'_> {
     }
 
     fn scope(&self) -> String {
-        let count = |count: usize, noun: &str| match count {
-            1 => format!("1 {noun}"),
-            _ => format!("{count} {noun}s"),
-        };
-        let keys = count(self.transactions.keys.len(), "key");
-        format!("{} on {keys}", count(self.transactions.len(), "transaction"))
+        let keys = explain::counted(self.transactions.keys.len(), "key");
+        format!("{} on {keys}", explain::counted(self.transactions.len(), "transaction"))
     }
 
     fn undecided(&self, detail: String) -> Findings {

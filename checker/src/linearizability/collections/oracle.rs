@@ -10,20 +10,10 @@ use super::queue::queue;
 use super::stack::stack;
 use super::two_state::{mutex, set};
 use crate::certificate::{ObjectProof, Proof, verify_all};
-use crate::history::{Event, EventType, History, Outcome, Process, ValueId};
+use crate::history::{History, Outcome, ValueId};
 use crate::linearizability::decision::Decision;
 use crate::linearizability::objects::{Object, Objects};
-
-/// An operation as the oracle sees it: all its fields written out.
-#[derive(Clone, Debug)]
-struct Operation {
-    f: &'static str,
-    argument: Value,
-    result: Value,
-    outcome: Outcome,
-    invoked: usize,
-    completed: Option<usize>,
-}
+use crate::linearizability::recorded::{self, Operation, placed};
 
 /// A kind of object: what it is called, who judges it, and what may be done to it how often.
 struct Kind {
@@ -216,7 +206,11 @@ fn operations(kind: &Kind, class: usize, count: usize, random: &mut Random) -> V
         let result = if is_observed { result } else { Value::Null };
         let Draft { f, argument, begin, end, .. } = draft;
         let (invoked, completed) = (0, None);
-        finished.push((Operation { f, argument, result, outcome, invoked, completed }, begin, end));
+        finished.push((
+            Operation { f, argument, result, outcome, error: None, invoked, completed },
+            begin,
+            end,
+        ));
     }
     let with_results: Vec<usize> = (0..count)
         .filter(|n| finished[*n].0.outcome == Outcome::Ok && has_answer(finished[*n].0.f))
@@ -306,32 +300,9 @@ fn drafts(mix: &[&'static str], count: usize, values: usize, random: &mut Random
     (0..count).map(|process| draft(process, random)).collect()
 }
 
-/// Turns times into positions of events.
-fn placed(operations: Vec<(Operation, usize, usize)>) -> Vec<Operation> {
-    let mut times: Vec<(usize, usize, bool)> = Vec::new();
-    for (place, (operation, begin, end)) in operations.iter().enumerate() {
-        times.push((*begin, place, false));
-        if operation.outcome != Outcome::Info {
-            times.push((*end, place, true));
-        }
-    }
-    times.sort_unstable();
-    let mut operations: Vec<_> = operations.into_iter().map(|(operation, ..)| operation).collect();
-    for (position, (_, place, ends)) in times.into_iter().enumerate() {
-        if ends {
-            operations[place].completed = Some(position);
-        } else {
-            operations[place].invoked = position;
-        }
-    }
-    operations.sort_by_key(|operation| operation.invoked);
-    operations
-}
-
-/// The operations as a history.
+/// The operations as a history, in the words that a recording has for them.
 fn history(operations: &[Operation]) -> History {
-    let mut events = Vec::new();
-    for (process, operation) in operations.iter().enumerate() {
+    let written = |operation: &Operation| {
         let (f, argument, result) = match operation.f {
             "increment" => ("add", json!(1), json!(1)),
             "count" => ("read", Value::Null, operation.result.clone()),
@@ -341,33 +312,9 @@ fn history(operations: &[Operation]) -> History {
             }
             f => (f, operation.argument.clone(), operation.argument.clone()),
         };
-        let event = |event_type, value: &Value| Event {
-            index: 0,
-            time: 0,
-            process: Process::Client(process as u64),
-            event_type,
-            f: f.into(),
-            key: None,
-            value: value.clone(),
-            node: None,
-            error: None,
-            fault: None,
-            stage: None,
-        };
-        events.push((operation.invoked, event(EventType::Invoke, &argument)));
-        if let Some(completed) = operation.completed {
-            let ok = operation.outcome == Outcome::Ok;
-            let (end, value) =
-                if ok { (EventType::Ok, &result) } else { (EventType::Fail, &argument) };
-            events.push((completed, event(end, value)));
-        }
-    }
-    events.sort_by_key(|(position, _)| *position);
-    let numbered = events.into_iter().enumerate();
-    History::pair(
-        numbered.map(|(index, (_, event))| Event { index: index as u64, ..event }).collect(),
-    )
-    .unwrap()
+        Operation { f, argument, result, ..operation.clone() }
+    };
+    recorded::history(&operations.iter().map(written).collect::<Vec<_>>())
 }
 
 /// Whether an order takes every operation that happened once, none that failed, respects real time and is right.

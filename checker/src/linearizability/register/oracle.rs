@@ -8,22 +8,11 @@ use serde_json::{Value, json};
 
 use super::super::budget::{Budget, Limits};
 use super::super::objects::Objects;
+use super::super::recorded::{Operation, history, placed};
 use super::demands::{self, Dense, INITIAL, Register, Step};
 use super::search::{Found, search};
 use super::unique::{Answer, blocks, zones};
-use crate::history::{Event, EventType, History, NEVER, Outcome, Process};
-
-/// An operation as the oracle sees it: all its fields written out.
-#[derive(Clone, Debug)]
-struct Operation {
-    f: String,
-    argument: Value,
-    result: Value,
-    outcome: Outcome,
-    error: Option<String>,
-    invoked: usize,
-    completed: Option<usize>,
-}
+use crate::history::{NEVER, Outcome};
 
 /// Whether some order of all operations that happened, and of any of those that may have, is right. By trying them all.
 fn linearizable(operations: &[Operation]) -> bool {
@@ -72,7 +61,7 @@ fn demands(operation: &Operation) -> bool {
 /// The value after the operation, if it may take effect at this value.
 fn apply(operation: &Operation, value: &Value) -> Option<Value> {
     let ok = operation.outcome == Outcome::Ok;
-    match (operation.f.as_str(), operation.outcome) {
+    match (operation.f, operation.outcome) {
         ("read", Outcome::Ok) => (operation.result == *value).then(|| value.clone()),
         ("write", Outcome::Ok | Outcome::Info) => Some(operation.argument.clone()),
         ("cas", Outcome::Ok | Outcome::Info) if operation.argument[0] == *value => {
@@ -122,7 +111,7 @@ fn operations(bytes: &[u8], unique: bool) -> Vec<Operation> {
     for (kind, a, b, begin, end, _, lost, luck) in operations {
         let happens = simulated && !(lost && luck == 0);
         let mut operation = Operation {
-            f: String::new(),
+            f: "",
             argument: Value::Null,
             result: Value::Null,
             outcome: if lost { Outcome::Info } else { Outcome::Ok },
@@ -132,25 +121,25 @@ fn operations(bytes: &[u8], unique: bool) -> Vec<Operation> {
         };
         match kind {
             0 | 1 => {
-                operation.f = "read".into();
+                operation.f = "read";
                 operation.result = if simulated { value.clone() } else { a };
             }
             2 => {
-                operation.f = "write".into();
+                operation.f = "write";
                 operation.argument = a.clone();
                 if happens {
                     value = a
                 }
             }
             _ => {
-                operation.f = "cas".into();
+                operation.f = "cas";
                 operation.argument = json!([a, b]);
                 let matches = if simulated { value == a } else { luck > 0 };
                 if matches && happens {
                     value = b;
                 } else if !matches && !lost {
                     operation.outcome = Outcome::Fail;
-                    operation.error = Some("mismatch".into());
+                    operation.error = Some("mismatch");
                 }
             }
         }
@@ -165,62 +154,6 @@ fn operations(bytes: &[u8], unique: bool) -> Vec<Operation> {
         }
     }
     placed(finished)
-}
-
-/// Turns times into positions of events.
-fn placed(operations: Vec<(Operation, u32, u32)>) -> Vec<Operation> {
-    let mut times: Vec<(u32, usize, bool)> = Vec::new();
-    for (place, (operation, begin, end)) in operations.iter().enumerate() {
-        times.push((*begin, place, false));
-        if operation.outcome != Outcome::Info {
-            times.push((*end, place, true));
-        }
-    }
-    times.sort_unstable();
-    let mut operations: Vec<_> = operations.into_iter().map(|(operation, ..)| operation).collect();
-    for (position, (_, place, ends)) in times.into_iter().enumerate() {
-        if ends {
-            operations[place].completed = Some(position);
-        } else {
-            operations[place].invoked = position;
-        }
-    }
-    operations.sort_by_key(|operation| operation.invoked);
-    operations
-}
-
-/// The operations as a history.
-fn history(operations: &[Operation]) -> History {
-    let mut events = Vec::new();
-    for (process, operation) in operations.iter().enumerate() {
-        let event = |event_type, value: &Value| Event {
-            index: 0,
-            time: 0,
-            process: Process::Client(process as u64),
-            event_type,
-            f: operation.f.clone(),
-            key: None,
-            value: value.clone(),
-            node: None,
-            error: operation.error.clone(),
-            fault: None,
-            stage: None,
-        };
-        events.push((operation.invoked, event(EventType::Invoke, &operation.argument)));
-        if let Some(completed) = operation.completed {
-            let (end, value) = match operation.outcome {
-                Outcome::Ok => (EventType::Ok, &operation.result),
-                _ => (EventType::Fail, &operation.argument),
-            };
-            events.push((completed, event(end, value)));
-        }
-    }
-    events.sort_by_key(|(position, _)| *position);
-    let numbered = events.into_iter().enumerate();
-    History::pair(
-        numbered.map(|(index, (_, event))| Event { index: index as u64, ..event }).collect(),
-    )
-    .unwrap()
 }
 
 /// Whether an order takes every certain demand once, respects real time and is right.

@@ -8,21 +8,11 @@ use serde_json::{Value, json};
 use super::super::budget::{Budget, Limits};
 use super::super::decision::Decision;
 use super::super::objects::Objects;
+use super::super::recorded::{Operation, history, placed};
 use super::Judge;
 use crate::certificate::{ObjectProof, Proof, consistency_of, verify_all};
-use crate::history::{Event, EventType, History, Outcome, Process, ValueId};
+use crate::history::{History, Outcome, ValueId};
 use crate::models::Model;
-
-/// An operation as the oracle sees it: all its fields written out.
-#[derive(Clone, Debug)]
-struct Operation {
-    f: &'static str,
-    argument: Value,
-    result: Value,
-    outcome: Outcome,
-    invoked: usize,
-    completed: Option<usize>,
-}
 
 /// What an operation returns and leaves behind; nothing if it cannot be done. A token of a lock is what was recorded.
 fn run(
@@ -247,7 +237,8 @@ fn operations(model: Model, random: &mut Random) -> Vec<Operation> {
         if is_silent && random.below(2) == 0 {
             result = argument.clone();
         }
-        let operation = Operation { f, argument, result, outcome, invoked: 0, completed: None };
+        let operation =
+            Operation { f, argument, result, outcome, error: None, invoked: 0, completed: None };
         finished.push((operation, begin, end));
     }
     let wrong = [0, 0, 1, 2, finished.len()][random.below(5) as usize];
@@ -293,59 +284,6 @@ fn corrupt(model: Model, operation: &mut Operation, random: &mut Random) {
         }
         _ => {}
     }
-}
-
-/// Turns times into positions of events.
-fn placed(finished: Vec<(Operation, u64, u64)>) -> Vec<Operation> {
-    let mut times: Vec<(u64, usize, bool)> = Vec::new();
-    for (place, (operation, begin, end)) in finished.iter().enumerate() {
-        times.push((*begin, place, false));
-        if operation.outcome != Outcome::Info {
-            times.push((*end, place, true));
-        }
-    }
-    times.sort_unstable();
-    let mut operations: Vec<_> = finished.into_iter().map(|(operation, ..)| operation).collect();
-    for (position, (_, place, ends)) in times.into_iter().enumerate() {
-        match ends {
-            true => operations[place].completed = Some(position),
-            false => operations[place].invoked = position,
-        }
-    }
-    operations.sort_by_key(|operation| operation.invoked);
-    operations
-}
-
-/// The operations as a history.
-fn history(operations: &[Operation]) -> History {
-    let mut events = Vec::new();
-    for (process, operation) in operations.iter().enumerate() {
-        let event = |event_type, value: &Value| Event {
-            index: 0,
-            time: 0,
-            process: Process::Client(process as u64),
-            event_type,
-            f: operation.f.into(),
-            key: None,
-            value: value.clone(),
-            node: None,
-            error: None,
-            fault: None,
-            stage: None,
-        };
-        events.push((operation.invoked, event(EventType::Invoke, &operation.argument)));
-        if let Some(completed) = operation.completed {
-            let (end, value) = match operation.outcome {
-                Outcome::Ok => (EventType::Ok, &operation.result),
-                _ => (EventType::Fail, &operation.argument),
-            };
-            events.push((completed, event(end, value)));
-        }
-    }
-    events.sort_by_key(|(position, _)| *position);
-    let numbered = events.into_iter().enumerate();
-    let events = numbered.map(|(index, (_, event))| Event { index: index as u64, ..event });
-    History::pair(events.collect()).unwrap()
 }
 
 /// Whether an order takes every certain operation once, respects real time and is right.

@@ -246,7 +246,8 @@ impl Case<'_> {
         let value = history.values().words(twice.value);
         let key = history.values().words(self.transactions.keys[twice.key as usize]);
         format!(
-            "{value} is written to key {key} twice, by the transactions of lines {a} and {b}: who wrote what was read cannot be told; a workload must write every value once"
+            "{value} is written to key {key} twice, by the transactions of lines {a} and {b}: who wrote \
+             what was read cannot be told; a workload must write every value once"
         )
     }
 }

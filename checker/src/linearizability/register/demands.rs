@@ -1,7 +1,6 @@
 //! From operations to what they demand of a register.
 //!
-//! Left out is what demands nothing (CHECKER.md would say: the preprocessing table): reads that did not succeed, whatever certainly failed, and *info* writes that nobody can have
-//! noticed. A failed cas that reports a mismatch stays: it says that the value was *not* the expected one.
+//! Left out is what demands nothing: reads that did not succeed, whatever certainly failed, and *info* writes that nobody can have noticed. A failed cas that reports a mismatch stays: it says that the value was *not* the expected one.
 
 use std::collections::HashMap;
 

@@ -80,80 +80,89 @@ fn operations(bytes: &[u8], unique: bool) -> Vec<Operation> {
     let mut draw = move |below: u8| bytes.next().unwrap_or(0) % below;
     let (count, values, simulated) = (2 + draw(6), 2 + draw(3), draw(4) > 0);
     let values = if unique { count + 1 } else { values };
-    let spread = 1 + draw(6);
-    let info_share = [0, 2, 5][draw(3) as usize];
-    let mut operations: Vec<_> = (0..count)
-        .map(|process| {
-            let (kind, a, mut b) = (draw(4), draw(values), draw(values));
-            if unique {
-                b = process; // What is written is written once.
-            }
-            let a = if unique && kind == 2 { process } else { a };
-            let begin = u32::from(draw(spread * 4)) * 100 + u32::from(process);
-            let length = u32::from(1 + draw(spread * 2)) * 100;
-            let effect = begin + u32::from(draw(spread * 2) % 16) * (length / 16).max(1);
-            let lost = draw(10) < info_share;
-            (
-                kind,
-                json!(a),
-                json!(b),
-                begin,
-                begin + length,
-                effect.min(begin + length - 1),
-                lost,
-                draw(3),
-            )
-        })
-        .collect();
-    operations.sort_by_key(|operation| operation.5);
+    let (spread, info_share) = (1 + draw(6), [0, 2, 5][draw(3) as usize]);
+    let draft = |process| Draft::new(process, unique, (values, spread, info_share), &mut draw);
+    let mut drafts: Vec<_> = (0..count).map(draft).collect();
+    drafts.sort_by_key(|draft| draft.effect);
     let mut value = Value::Null;
     let mut finished: Vec<(Operation, u32, u32)> = Vec::new();
-    for (kind, a, b, begin, end, _, lost, luck) in operations {
-        let happens = simulated && !(lost && luck == 0);
-        let mut operation = Operation {
-            f: "",
-            argument: Value::Null,
-            result: Value::Null,
-            outcome: if lost { Outcome::Info } else { Outcome::Ok },
-            error: None,
-            invoked: 0,
-            completed: None,
-        };
-        match kind {
-            0 | 1 => {
-                operation.f = "read";
-                operation.result = if simulated { value.clone() } else { a };
-            }
-            2 => {
-                operation.f = "write";
-                operation.argument = a.clone();
-                if happens {
-                    value = a
-                }
-            }
-            _ => {
-                operation.f = "cas";
-                operation.argument = json!([a, b]);
-                let matches = if simulated { value == a } else { luck > 0 };
-                if matches && happens {
-                    value = b;
-                } else if !matches && !lost {
-                    operation.outcome = Outcome::Fail;
-                    operation.error = Some("mismatch");
-                }
-            }
-        }
-        finished.push((operation, begin, end));
+    for draft in drafts {
+        let operation = draft.happen(simulated.then_some(&mut value));
+        finished.push((operation, draft.begin, draft.end));
     }
     if simulated && draw(3) == 0 {
         let wrong = json!(draw(values));
-        if let Some((read, ..)) =
-            finished.iter_mut().find(|(o, ..)| o.f == "read" && o.outcome == Outcome::Ok)
-        {
+        let is_seen =
+            |operation: &Operation| operation.f == "read" && operation.outcome == Outcome::Ok;
+        if let Some((read, ..)) = finished.iter_mut().find(|(operation, ..)| is_seen(operation)) {
             read.result = wrong;
         }
     }
     placed(finished)
+}
+
+/// What an operation is going to do, and when.
+struct Draft {
+    /// 0 and 1: a read; 2: a write; 3: a cas.
+    kind: u8,
+    a: Value,
+    b: Value,
+    begin: u32,
+    end: u32,
+    /// When it takes effect.
+    effect: u32,
+    /// Whether nobody learns of its outcome.
+    lost: bool,
+    luck: u8,
+}
+
+impl Draft {
+    fn new(
+        process: u8,
+        unique: bool,
+        (values, spread, info_share): (u8, u8, u8),
+        draw: &mut impl FnMut(u8) -> u8,
+    ) -> Self {
+        let (kind, mut a, mut b) = (draw(4), draw(values), draw(values));
+        if unique {
+            b = process; // What is written is written once.
+        }
+        if unique && kind == 2 {
+            a = process;
+        }
+        let begin = u32::from(draw(spread * 4)) * 100 + u32::from(process);
+        let length = u32::from(1 + draw(spread * 2)) * 100;
+        let effect = begin + u32::from(draw(spread * 2) % 16) * (length / 16).max(1);
+        let end = begin + length;
+        let (lost, effect) = (draw(10) < info_share, effect.min(end - 1));
+        Self { kind, a: json!(a), b: json!(b), begin, end, effect, lost, luck: draw(3) }
+    }
+
+    /// Takes effect on a register, or without one ends in any way.
+    fn happen(&self, register: Option<&mut Value>) -> Operation {
+        let (a, b) = (&self.a, &self.b);
+        let outcome = if self.lost { Outcome::Info } else { Outcome::Ok };
+        let happens = !(self.lost && self.luck == 0);
+        let (f, argument) = match self.kind {
+            0 | 1 => ("read", Value::Null),
+            2 => ("write", a.clone()),
+            _ => ("cas", json!([a, b])),
+        };
+        let (invoked, completed, error) = (0, None, None);
+        let mut operation =
+            Operation { f, argument, result: Value::Null, outcome, error, invoked, completed };
+        let matches = register.as_ref().map_or(self.luck > 0, |value| **value == *a);
+        if f == "read" {
+            operation.result = register.map_or_else(|| a.clone(), |value| value.clone());
+        } else if f == "cas" && !matches {
+            if !self.lost {
+                (operation.outcome, operation.error) = (Outcome::Fail, Some("mismatch"));
+            }
+        } else if let Some(value) = register.filter(|_| happens) {
+            *value = if f == "write" { a.clone() } else { b.clone() };
+        }
+        operation
+    }
 }
 
 /// Whether an order takes every certain demand once, respects real time and is right.

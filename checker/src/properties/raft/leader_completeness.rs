@@ -112,7 +112,9 @@ impl<'a> Leader<'a, '_> {
                     committed.line().term
                 )),
                 self.place.cite(format_args!("became leader of term {term}; {log}")),
-                "Who has the entry does not vote for who lacks it, and a majority has it: it was not committed by a majority, a vote was wrong, or the entry was lost.".into(),
+                "Who has the entry does not vote for who lacks it, and a majority has it: it was not committed by \
+                 a majority, a vote was wrong, or the entry was lost."
+                    .into(),
             ],
         )
     }

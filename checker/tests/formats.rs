@@ -37,6 +37,12 @@ fn check_wrong(text: &str, expected: &str) {
     assert!(error.contains(expected), "{error}\nlacks {expected}");
 }
 
+/// Expects an error once a part of the text is another.
+fn check_spoilt(text: &str, from: &str, to: &str, expected: &str) {
+    assert!(text.contains(from), "{text}\nlacks {from}");
+    check_wrong(&text.replace(from, to), expected);
+}
+
 const JSON: &str = r#"{"index":0,"time":5,"process":0,"type":"invoke","f":"write","key":"x","value":3,"node":"n1"}
 {"index":1,"time":6,"process":"nemesis","type":"info","f":"kill","value":{"kill":{"node":"n1"}},"fault":"f1","stage":"plan"}
 {"index":2,"time":7,"process":1,"type":"invoke","f":"read","key":"x","value":null}
@@ -58,8 +64,10 @@ const OPERATIONS: [&str; 4] = [
 fn json_lines_of_our_own() {
     check(JSON, &OPERATIONS);
     check("", &[]);
-    check_wrong(
-        &JSON.replace("\"f\":\"cas\"", "\"g\":\"cas\""),
+    check_spoilt(
+        JSON,
+        "\"f\":\"cas\"",
+        "\"g\":\"cas\"",
         "line 6: not a history event: missing field `f` (column 82)",
     );
     check_wrong(
@@ -81,16 +89,22 @@ fn json_arrays_of_events() {
         r#"[{"type":"invoke","value":[["r",1,null]]},{"type":"ok","value":[["r",1,2]]}]"#,
         &[r#"0 txn - [["r",1,2]] ok - -"#],
     );
-    check_wrong(
-        &text.replace("\"ok\"", "\"yes\""),
+    check_spoilt(
+        text,
+        "\"ok\"",
+        "\"yes\"",
         "line 2: not a history event: `type` is invoke, ok, fail or info, not \"yes\" (column 2)",
     );
-    check_wrong(
-        &text.replace(",\"f\":null", " \"f\":null"),
+    check_spoilt(
+        text,
+        ",\"f\":null",
+        " \"f\":null",
         "line 2: not a history event: expected `,` or `}` (column 109)",
     );
-    check_wrong(
-        &text.replace("}\n]", "}\n"),
+    check_spoilt(
+        text,
+        "}\n]",
+        "}\n",
         "line 4: not a history event: the text ends within the list of events (column 1)",
     );
     check_wrong(
@@ -152,60 +166,56 @@ fn faults_of_jepsen_may_hold_anything() {
     assert_eq!(history.view(0).line(), 3);
 }
 
+/// A second line after a good one, and what is wrong with it.
+const WRONG_LINES: [(&str, &str); 13] = [
+    (
+        "{:process 1, :type :okay, :f :read}",
+        "line 2: not a history event: `type` is invoke, ok, fail or info, not \"okay\" (column 14)",
+    ),
+    (
+        "{:process x, :type :ok}",
+        "line 2: not a history event: `process` is a number or the nemesis, not \"x\" (column 2)",
+    ),
+    (
+        "{:type :invoke, :f :read}",
+        "line 2: not a history event: missing field `process` (column 1)",
+    ),
+    ("{:process 1, :f :read}", "line 2: not a history event: missing field `type` (column 1)"),
+    (
+        "{:process 1, :process 2}",
+        "line 2: not a history event: the key `process` stands twice in a map (column 14)",
+    ),
+    (
+        "{:process 1, :type :invoke, :f :read, :value 1x}",
+        "line 2: not a history event: `1x` is not a number (column 46)",
+    ),
+    ("  7", "line 2: not a history event: an event is a map (column 3)"),
+    ("{:process 1, :value [1}", "line 2: not a history event: unexpected `}` (column 23)"),
+    ("{:process 1, :key [1], :type :invoke, :f :read}", "line 2: a key is a text or a number"),
+    (
+        "{:process 0, :type :invoke, :f :read}",
+        "line 2: process 0 begins an operation while another is open (column 1)",
+    ),
+    (
+        "{:process 1, :type :ok, :f :read}",
+        "line 2: process 1 completes an operation that it never began (column 1)",
+    ),
+    (
+        "{:process 0, :type :ok, :f :write}",
+        "line 2: process 0 completes another operation than it began",
+    ),
+    (
+        "{:process 0, :type :info, :f :read}",
+        "line 3: process 0 is used again after an operation that ended info",
+    ),
+];
+
 #[test]
 fn wrong_edn_is_named_by_line_and_column() {
     let good = "{:process 0, :type :invoke, :f :read, :value nil}\n";
-    let check_second =
-        |second: &str, expected: &str| check_wrong(&format!("{good}{second}\n{good}"), expected);
-    check_second(
-        "{:process 1, :type :okay, :f :read}",
-        "line 2: not a history event: `type` is invoke, ok, fail or info, not \"okay\" (column 14)",
-    );
-    check_second(
-        "{:process x, :type :ok}",
-        "line 2: not a history event: `process` is a number or the nemesis, not \"x\" (column 2)",
-    );
-    check_second(
-        "{:type :invoke, :f :read}",
-        "line 2: not a history event: missing field `process` (column 1)",
-    );
-    check_second(
-        "{:process 1, :f :read}",
-        "line 2: not a history event: missing field `type` (column 1)",
-    );
-    check_second(
-        "{:process 1, :process 2}",
-        "line 2: not a history event: the key `process` stands twice in a map (column 14)",
-    );
-    check_second(
-        "{:process 1, :type :invoke, :f :read, :value 1x}",
-        "line 2: not a history event: `1x` is not a number (column 46)",
-    );
-    check_second("  7", "line 2: not a history event: an event is a map (column 3)");
-    check_second(
-        "{:process 1, :value [1}",
-        "line 2: not a history event: unexpected `}` (column 23)",
-    );
-    check_second(
-        "{:process 1, :key [1], :type :invoke, :f :read}",
-        "line 2: a key is a text or a number",
-    );
-    check_second(
-        "{:process 0, :type :invoke, :f :read}",
-        "line 2: process 0 begins an operation while another is open (column 1)",
-    );
-    check_second(
-        "{:process 1, :type :ok, :f :read}",
-        "line 2: process 1 completes an operation that it never began (column 1)",
-    );
-    check_second(
-        "{:process 0, :type :ok, :f :write}",
-        "line 2: process 0 completes another operation than it began",
-    );
-    check_second(
-        "{:process 0, :type :info, :f :read}",
-        "line 3: process 0 is used again after an operation that ended info",
-    );
+    for (second, expected) in WRONG_LINES {
+        check_wrong(&format!("{good}{second}\n{good}"), expected);
+    }
     check_wrong(
         &format!("[{good}"),
         "line 2: not a history event: the text ends within the list of events (column 1)",
@@ -266,8 +276,10 @@ fn porcupines_logs_of_a_store() {
 {:process 2, :type :ok, :f :get, :key "0", :value "x 9 0 y"}
 "#;
     check(text, &[r#"9 append 0 "x 9 0 y" ok - -"#, r#"2 get 0 "x 9 0 y" ok - -"#]);
-    check_wrong(
-        &text.replace("\"0\", :value nil", "\"0\" :value"),
+    check_spoilt(
+        text,
+        "\"0\", :value nil",
+        "\"0\" :value",
         "line 2: not a history event: unexpected `}` (column 53)",
     );
 }
@@ -295,12 +307,16 @@ INFO  jepsen.util - :nemesis\t:info\t:start\tnil
     check(text, &expected);
     // What follows the last newline may be torn anywhere.
     check(&format!("{text}INFO  jepsen.util - 9\t:invoke\t:write\t1"), &expected);
-    check_wrong(
-        &text.replace(":fail\t:cas", ":lost\t:cas"),
+    check_spoilt(
+        text,
+        ":fail\t:cas",
+        ":lost\t:cas",
         "line 5: not a history event: `type` is invoke, ok, fail or info, not \"lost\" (column 23)",
     );
-    check_wrong(
-        &text.replace("\t[0 1]\nINFO  jepsen.util - 4 ", "\t[0 1\nINFO  jepsen.util - 4 "),
+    check_spoilt(
+        text,
+        "\t[0 1]\nINFO  jepsen.util - 4 ",
+        "\t[0 1\nINFO  jepsen.util - 4 ",
         "line 2: not a history event: the text ends within a list (column 40)",
     );
     check_wrong(
@@ -449,8 +465,10 @@ fn a_long_packed_history_reads_like_the_plain_one() {
     let packed = written(&history, Format::Json, Compression::Zstd);
     assert!(packed.len() < text.len() / 5);
     assert_eq!(lines(&read(&packed).unwrap()), lines(&history));
-    check_wrong(
-        &text.replace("\"value 59999\"}\n", "\"value 59999\"]\n"),
+    check_spoilt(
+        &text,
+        "\"value 59999\"}\n",
+        "\"value 59999\"]\n",
         "line 119999: not a history event",
     );
 }

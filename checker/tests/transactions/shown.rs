@@ -32,6 +32,9 @@ const STALE: &[&str] = &[
     r#"2 ok [["r", "x", [1]]]"#,
 ];
 
+/// A register is set to 2.
+const WRITE: [&str; 2] = [r#"0 invoke [["w", "x", 2]]"#, r#"0 ok [["w", "x", 2]]"#];
+
 #[test]
 fn a_stale_read_is_explained_and_drawn() {
     let found = check(
@@ -108,23 +111,13 @@ fn snapshots_that_do_not_exist_break_snapshot_isolation_and_write_skew_does_not(
 
 #[test]
 fn what_nobody_wrote_and_what_was_written_twice() {
-    let thin = [
-        r#"0 invoke [["w", "x", 2]]"#,
-        r#"0 ok [["w", "x", 2]]"#,
-        r#"1 invoke [["r", "x", null]]"#,
-        r#"1 ok [["r", "x", 3]]"#,
-    ];
+    let thin = [WRITE, [r#"1 invoke [["r", "x", null]]"#, r#"1 ok [["r", "x", 3]]"#]].concat();
     let found = check(RwRegister, "read-uncommitted", &thin, Verdict::Invalid, &["thin-air"]);
     assert_eq!(
         found.report.violations[0].explanation[1],
         "T1 read 3 of key x, which no transaction wrote."
     );
-    let twice = [
-        r#"0 invoke [["w", "x", 2]]"#,
-        r#"0 ok [["w", "x", 2]]"#,
-        r#"1 invoke [["w", "x", 2]]"#,
-        r#"1 ok [["w", "x", 2]]"#,
-    ];
+    let twice = [WRITE, [r#"1 invoke [["w", "x", 2]]"#, r#"1 ok [["w", "x", 2]]"#]].concat();
     let found = check(RwRegister, "strict-serializable", &twice, Verdict::Unknown, &[]);
     assert!(found.report.detail.contains("lines 1 and 3"), "{}", found.report.detail);
 }
@@ -132,13 +125,11 @@ fn what_nobody_wrote_and_what_was_written_twice() {
 #[test]
 fn a_stale_register_is_stale_in_real_time_only() {
     let stale = [
-        r#"0 invoke [["w", "x", 1]]"#,
-        r#"0 ok [["w", "x", 1]]"#,
-        r#"0 invoke [["w", "x", 2]]"#,
-        r#"0 ok [["w", "x", 2]]"#,
-        r#"1 invoke [["r", "x", null]]"#,
-        r#"1 ok [["r", "x", 1]]"#,
-    ];
+        [r#"0 invoke [["w", "x", 1]]"#, r#"0 ok [["w", "x", 1]]"#],
+        WRITE,
+        [r#"1 invoke [["r", "x", null]]"#, r#"1 ok [["r", "x", 1]]"#],
+    ]
+    .concat();
     let found = check(
         RwRegister,
         "strict-serializable",

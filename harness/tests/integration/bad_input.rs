@@ -1,21 +1,9 @@
 //! Bad input of every kind: one clear message, the documented exit code, no stack trace.
 
-use crate::support::{Place, text};
+use crate::support::{Place, check};
 
 const GOOD: &str = "system: { kind: raft, nodes: 3 }\nclients: { count: 3, rate: 50/s }\n\
                     workload: { kind: register, keys: 1, mix: { read: 1, write: 1 } }\nduration: 1s\n";
-
-/// Runs `faultline` and expects this code and these words.
-fn check(place: &Place, arguments: &[&str], code: i32, words: &[&str]) {
-    let output = place.output(arguments);
-    let text = text(&output);
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
-    for word in words {
-        assert!(text.contains(word), "{arguments:?}: no `{word}` in: {text}");
-    }
-    assert!(!text.contains("panicked") && !text.contains("stack backtrace"), "{text}");
-    place.assert_no_processes();
-}
 
 #[test]
 fn workloads() {

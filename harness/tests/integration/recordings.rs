@@ -1,6 +1,6 @@
 //! Recordings without a run: judged, certified, verified, converted, drawn.
 
-use crate::support::{Place, text};
+use crate::support::{Place, check};
 
 /// One operation after another: `process f argument result`, both as JSON.
 fn history(operations: &[(u64, &str, &str, &str)]) -> String {
@@ -16,16 +16,6 @@ fn history(operations: &[(u64, &str, &str, &str)]) -> String {
         }
     }
     lines
-}
-
-/// Runs `faultline` and expects this code and these words.
-fn check(place: &Place, arguments: &[&str], code: i32, words: &[&str]) {
-    let output = place.output(arguments);
-    let text = text(&output);
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
-    for word in words {
-        assert!(text.contains(word), "{arguments:?}: no `{word}` in: {text}");
-    }
 }
 
 #[test]

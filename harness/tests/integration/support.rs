@@ -99,6 +99,18 @@ impl Place {
     }
 }
 
+/// Runs `faultline` and expects this code and these words, no stack trace, and no process left behind.
+pub(crate) fn check(place: &Place, arguments: &[&str], code: i32, words: &[&str]) {
+    let output = place.output(arguments);
+    let text = text(&output);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+    for word in words {
+        assert!(text.contains(word), "{arguments:?}: no `{word}` in: {text}");
+    }
+    assert!(!text.contains("panicked") && !text.contains("stack backtrace"), "{text}");
+    place.assert_no_processes();
+}
+
 /// Both outputs as text.
 pub(crate) fn text(output: &Output) -> String {
     let parts = [&output.stdout, &output.stderr];

@@ -1,0 +1,150 @@
+//! Whole clusters in one thread, from one seed: links that lose, delay, repeat and reorder messages, partitions, crashes at any point between
+//! two effects, and clients whose history the checker judges.
+//!
+//! 500 seeds run in the test suite. More: `FAULTLINE_SIM_SEEDS=10000 cargo test -p faultline-node --release sim`. One, again:
+//! `FAULTLINE_SIM_SEED=17 cargo test -p faultline-node sim`.
+
+mod clients;
+mod cluster;
+
+use std::collections::BTreeMap;
+
+use checker::history::History;
+use checker::judge::Limits;
+use checker::linearizability;
+use checker::models::Model;
+use checker::properties::raft;
+use checker::verdict::{CheckReport, Verdict};
+
+use self::cluster::Sim;
+use crate::bug::Bug;
+
+/// Ticks in which things go wrong.
+const FAULT_TICKS: u64 = 800;
+/// Ticks in which a healed cluster must have elected a leader and served every key.
+const LIVENESS_TICKS: u64 = 3_000;
+const CLIENTS: u32 = 4;
+const KEYS: u32 = 2;
+/// No effect is the last before a crash.
+const NEVER: u32 = u32::MAX;
+/// An operation without an answer after so many ticks is given up.
+const PATIENCE_TICKS: u64 = 120;
+
+/// What a seed did, so that a test can tell a run that proved something from one that did not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    ok: u64,
+    info: u64,
+    leaders: u64,
+    crashes: u64,
+    lost: u64,
+    repeated: u64,
+}
+
+/// What came of a seed.
+struct Run {
+    tally: Tally,
+    linearizable: CheckReport,
+    /// Every Raft property, judged on the traces.
+    raft: Vec<CheckReport>,
+    /// The history as it would be on disk.
+    history: String,
+}
+
+impl Run {
+    /// What is not valid.
+    fn not_valid(&self) -> Vec<&CheckReport> {
+        let all = self.raft.iter().chain([&self.linearizable]);
+        all.filter(|report| report.verdict != Verdict::Valid).collect()
+    }
+}
+fn run(seed: u64, bug: Option<Bug>) -> Run {
+    let mut sim = Sim::new(seed, bug);
+    for _ in 0..FAULT_TICKS {
+        sim.advance();
+    }
+    sim.must_recover();
+    let lines: Vec<_> = sim
+        .history
+        .iter()
+        .map(|event| serde_json::to_string(event).expect("it serialises"))
+        .collect();
+    let history = History::pair(sim.history).expect("the simulation records a well-formed history");
+    Run {
+        tally: sim.tally,
+        linearizable: linearizability::check(&history, Model::CasRegister, &Limits::default()),
+        raft: raft::PROPERTIES.iter().map(|(_, check)| check(&sim.traces)).collect(),
+        history: lines.join("\n"),
+    }
+}
+
+/// The seeds to run: 500, or as the environment says.
+#[expect(clippy::disallowed_methods, reason = "the environment chooses seeds, not results")]
+fn seeds() -> std::ops::Range<u64> {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    match (number("FAULTLINE_SIM_SEED"), number("FAULTLINE_SIM_SEEDS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, Some(count)) => 0..count,
+        (None, None) => 0..500,
+    }
+}
+
+#[test]
+fn sim_sound_clusters_keep_their_promises_and_recover() {
+    let mut sum = Tally::default();
+    for seed in seeds() {
+        let again = format!("FAULTLINE_SIM_SEED={seed} cargo test -p faultline-node sim");
+        let Ok(run) = std::panic::catch_unwind(|| run(seed, None)) else {
+            panic!("seed {seed} broke an assertion; again: {again}");
+        };
+        assert!(run.not_valid().is_empty(), "again: {again}\n{:#?}", run.not_valid());
+        let Tally { ok, info, leaders, crashes, lost, repeated } = run.tally;
+        // A run in which almost nothing succeeded, or nothing went wrong, would prove nothing.
+        assert!(ok > 30 && leaders > 1 && lost > 50, "seed {seed} proved nothing: {:?}", run.tally);
+        sum.ok += ok;
+        sum.info += info;
+        sum.leaders += leaders;
+        sum.crashes += crashes;
+        sum.lost += lost;
+        sum.repeated += repeated;
+    }
+    println!("{} seeds: {sum:?}", seeds().count());
+    let count = seeds().count() as u64;
+    assert!(sum.crashes > count && sum.repeated > count && sum.info > count, "{sum:?}");
+}
+
+#[test]
+fn sim_the_same_seed_gives_the_same_bytes() {
+    for seed in [3, 17] {
+        let (first, second) = (run(seed, None), run(seed, None));
+        assert_eq!(first.history, second.history);
+        assert_eq!(first.tally, second.tally);
+    }
+    assert_ne!(run(3, None).history, run(4, None).history);
+}
+
+/// Some seed convicts the bug, and by each of these checks.
+fn convict(bug: Bug, by: &[&str]) {
+    let mut convictions: BTreeMap<String, u32> = BTreeMap::new();
+    for seed in 0..200 {
+        let run = run(seed, Some(bug));
+        let invalid =
+            run.not_valid().into_iter().filter(|report| report.verdict == Verdict::Invalid);
+        for report in invalid {
+            *convictions.entry(report.name.clone()).or_default() += 1;
+        }
+    }
+    println!("{bug}: convicted in 200 seeds by {convictions:?}");
+    for check in by {
+        assert!(convictions.contains_key(*check), "no seed convicts {bug} by {check}");
+    }
+}
+
+#[test]
+fn sim_planted_bugs_are_convicted() {
+    convict(Bug::DoubleVote, &["vote-once", "election-safety"]);
+    convict(Bug::VoteNotPersisted, &["vote-once", "election-safety"]);
+    convict(Bug::MinorityQuorum, &["commit-quorum", "linearizable"]);
+    convict(Bug::LocalLeaderRead, &["linearizable"]);
+    convict(Bug::AckBeforeCommit, &["linearizable"]);
+}

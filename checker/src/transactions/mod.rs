@@ -16,6 +16,7 @@ mod micro;
 mod order;
 mod pattern;
 mod precedence;
+mod region;
 mod registers;
 mod versions;
 
@@ -27,9 +28,10 @@ pub use self::micro::NoTransactions;
 pub(crate) use self::micro::Transactions;
 pub use self::registers::Assumptions;
 
-use self::cycles::{Region, Steps};
+use self::cycles::Steps;
 use self::findings::{Anomalies, Dependencies};
 use self::graph::Graph;
+use self::region::Region;
 use self::versions::{Versions, WrittenTwice};
 use crate::certificate::{ObjectProof, Proof};
 use crate::explain;

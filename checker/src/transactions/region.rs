@@ -17,7 +17,7 @@ pub(super) struct Region {
     pub(super) places: Vec<u32>,
     pub(super) graph: Graph,
     pub(super) invoked: Vec<u32>,
-    /// [`NEVER`] where it is not known to be over.
+    /// `NEVER` where it is not known to be over.
     pub(super) completed: Vec<u32>,
 }
 

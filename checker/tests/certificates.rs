@@ -317,6 +317,57 @@ fn transactions_are_replayed_in_the_order_that_their_level_promises() {
     assert!(serializable("strong-session-serializable").is_ok());
     assert!(serializable("strong-serializable").is_err());
     assert!(serializable("whatever this is").is_err());
+    let one_process = self::history(
+        "0 invoke txn [[\"w\",1,5]]\n0 ok txn [[\"w\",1,5]]\n0 invoke txn [[\"r\",1,null]]\n0 ok txn [[\"r\",1,null]]\n",
+    );
+    let serializable =
+        |level| verify_all(&one_process, Model::RwRegister, level, &whole(order(&[1, 0])));
+    assert!(serializable("serializable").is_ok());
+    assert!(serializable("strong-session-serializable").is_err());
+}
+
+#[test]
+fn a_verdict_rests_on_what_happened_and_is_told_once() {
+    let claim = |verdict| Claim { model: Model::Register, consistency: "linearizable", verdict };
+    let open = history("0 invoke write 1");
+    let nothing = verify(&open, claim(Verdict::Valid), &whole(order(&[])));
+    assert!(matches!(nothing, Err(Refusal::Unproved(_))), "{nothing:?}");
+    // No history has both.
+    let right = sequential("write 1\nread 1");
+    let twice = [whole(order(&[0, 1])), whole(order(&[0, 1]))].concat();
+    let refused = verify(&right, claim(Verdict::Valid), &twice);
+    assert!(matches!(refused, Err(Refusal::Unproved(_))), "{refused:?}");
+}
+
+#[test]
+fn what_may_not_have_happened_shows_nothing() {
+    use Dependency::*;
+    let skew = history(
+        r#"0 invoke txn [["r","x",null],["append","y",1]]
+           1 invoke txn [["r","y",null],["append","x",1]]
+           0 ok txn [["r","x",[]],["append","y",1]]
+           1 info txn [["r","y",[]],["append","x",1]]"#,
+    );
+    let e = |ends, kind, key, value| edge(&skew, ends, kind, key, value);
+    let cycle = Proof::Cycle(vec![e((0, 1), ReadWrite, "x", 1), e((1, 0), ReadWrite, "y", 1)]);
+    refuse(&skew, Model::ListAppend, cycle, "may not have happened");
+    // It began after the write was over, and what it read is not known.
+    let open = history(
+        r#"0 invoke txn [["w","x",5]]
+           0 ok txn [["w","x",5]]
+           1 invoke txn [["r","x",null]]
+           1 info txn [["r","x",null]]"#,
+    );
+    let e = |ends, kind, key, value| edge(&open, ends, kind, key, value);
+    let cycle = Proof::Cycle(vec![e((0, 1), RealTime, "", 0), e((1, 0), ReadWrite, "x", 5)]);
+    refuse(&open, Model::RwRegister, cycle, "may not have happened");
+    let internal = |outcome: &str| sequential(&format!(r#"txn [["w",1,5],["r",1,6]] {outcome}"#));
+    let proof = Proof::Anomaly { name: "internal".into(), transactions: vec![0] };
+    accept(&internal("ok"), Model::RwRegister, proof.clone());
+    refuse(&internal("info"), Model::RwRegister, proof.clone(), "show no internal");
+    // Nor does it refute a level that allows it.
+    let verified = verify_all(&internal("ok"), Model::RwRegister, "read-committed", &whole(proof));
+    assert!(matches!(verified, Err(Refusal::Unproved(_))), "{verified:?}");
 }
 
 /// An edge; keys and values are small numbers or texts of the history.

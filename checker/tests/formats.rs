@@ -421,6 +421,11 @@ fn logs_are_written_where_the_operations_fit() {
         "line 1: an operation on the key \"0\"; the form `jepsen-log`",
     );
     check_unfit(&register, Format::Porcupine, "line 1: an operation without a key that is a text");
+    let failed = read(b"INFO  jepsen.util - 3\t:invoke\t:cas\t[0 1]\nINFO  jepsen.util - 3\t:fail\t:cas\t[0 1]\t:mismatch\n").unwrap();
+    assert_eq!(failed.view(0).error(), Some("mismatch"));
+    check_again(&failed, Format::JepsenLog, Compression::None);
+    let lost = read(br#"[{"process":9,"type":"invoke","f":"put","key":"0","value":"x"},{"process":9,"type":"info","f":"put","key":"0","value":"x"}]"#).unwrap();
+    check_unfit(&lost, Format::Porcupine, "line 1: an operation that ended :info");
     let mixed = read(JSON.as_bytes()).unwrap();
     check_unfit(&mixed, Format::Porcupine, "line 1: the operation write 3; the form `porcupine`");
 }

@@ -63,6 +63,32 @@ fn a_counter_adds_up() {
     check_valid("counter", &(adds.clone() + &alone(2, "read", "null", "2")));
     let read = alone(2, "read", "null", "3");
     check_invalid("counter", &(adds + &read), "read -> 3", "can have been just before: 2.", 3);
+    // Between two steps there is nothing.
+    let twos = alone(0, "add", "2", "2") + &alone(0, "add", "2", "2");
+    check_valid("counter", &(twos.clone() + &alone(2, "read", "null", "4")));
+    let odd = twos + &alone(2, "read", "null", "5");
+    assert_eq!(judge("counter", &odd).verdict, Verdict::Invalid);
+    let between = "0 invoke add 2;".to_string() + &alone(2, "read", "null", "1");
+    assert_eq!(judge("counter", &between).verdict, Verdict::Invalid);
+}
+
+#[test]
+fn what_nobody_added_is_in_no_list_and_no_set() {
+    for (model, f) in [("list", "append"), ("set", "add")] {
+        let text = alone(0, f, "1", "1") + &alone(1, "read", "null", "[1,9]");
+        let judgement = judge(model, &text);
+        assert_eq!(judgement.verdict, Verdict::Invalid, "{model}: {:#?}", judgement.checks);
+        let violation = &judgement.checks[0].violations[0];
+        assert!(violation.summary.ends_with("got ok for read -> [1,9]"), "{}", violation.summary);
+    }
+}
+
+#[test]
+fn where_nothing_completed_nothing_is_proved() {
+    for (model, f) in [("register", "read"), ("queue", "dequeue")] {
+        let check = &judge(model, &format!("0 invoke {f}; 1 invoke {f}; 1 info {f}")).checks[0];
+        assert_eq!((check.name.as_str(), check.verdict), ("linearizable", Verdict::Unknown));
+    }
 }
 
 #[test]

@@ -141,8 +141,8 @@ mod tests {
 
     use super::*;
 
-    const HISTORY: &str = r#"[{"process":7,"type":"invoke","f":"read","key":"k","value":null,"time":5},
-{"process":8,"type":"invoke","f":"write","value":[1,"x"],"time":6},{"process":7,"type":"ok","f":"read","key":"k","value":"a","time":9},
+    const HISTORY: &str = r#"[{"process":7,"type":"invoke","f":"read","key":"k","value":null,"node":"n2","time":5},
+{"process":8,"type":"invoke","f":"write","value":[1,"x"],"time":6},{"process":7,"type":"ok","f":"read","key":"k","value":"a","node":"n2","time":9},
 {"process":8,"type":"info","f":"write","error":"lost","time":11},{"process":9,"type":"invoke","f":"read","time":12}]"#;
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
         let rows: Vec<_> =
             reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
         let expected = [
-            r#"{operation: 0, process: 7, node: null, f: "read", key: "k", value: ""a"", outcome: "ok", error: null, invoked_index: 0, completed_index: 2, invoked_ns: 5, completed_ns: 9, duration_ns: 4}"#,
+            r#"{operation: 0, process: 7, node: "n2", f: "read", key: "k", value: ""a"", outcome: "ok", error: null, invoked_index: 0, completed_index: 2, invoked_ns: 5, completed_ns: 9, duration_ns: 4}"#,
             r#"{operation: 1, process: 8, node: null, f: "write", key: null, value: "[1,"x"]", outcome: "info", error: "lost", invoked_index: 1, completed_index: 3, invoked_ns: 6, completed_ns: 11, duration_ns: 5}"#,
             r#"{operation: 2, process: 9, node: null, f: "read", key: null, value: null, outcome: "open", error: null, invoked_index: 4, completed_index: null, invoked_ns: 12, completed_ns: null, duration_ns: null}"#,
         ];

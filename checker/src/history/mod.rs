@@ -57,6 +57,18 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn only_success_tells_a_value() {
+        let events = [
+            (0, "0 invoke write 3"),
+            (1, "1 invoke write 4"),
+            (2, "0 info write 7"),
+            (3, "1 fail write 8"),
+        ];
+        let values: Vec<_> = history(&events).views().map(|view| view.value()).collect();
+        assert_eq!(values, [3, 4]);
+    }
+
+    #[test]
     fn operations_are_paired_and_counted() {
         let history = history(&[
             (0, "0 invoke write 3"),

@@ -351,7 +351,7 @@ mod tests {
         }
         let State::Followed(register) = &judge.objects[0].state else { panic!("followed") };
         assert!(register.held() < 20, "{}", register.held());
-        assert!(judge.names.held() < 9_000, "{}", judge.names.held());
+        assert!(judge.names.held() < 4_200, "{}", judge.names.held());
     }
 
     #[test]
@@ -379,6 +379,11 @@ mod tests {
             let malformed = judge.push(&event(&judge, last)).unwrap_err();
             assert!(malformed.reason.contains(reason), "{malformed:?}");
         }
+        let mut judge = Judge::new();
+        follow(&mut judge, "0 invoke read\n0 ok read");
+        let early = Event { time: 0, ..event(&judge, "0 invoke read") };
+        let malformed = judge.push(&early).unwrap_err();
+        assert!(malformed.reason.contains("time runs backwards"), "{malformed:?}");
     }
 
     #[test]

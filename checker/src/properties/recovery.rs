@@ -80,5 +80,13 @@ mod tests {
         assert_eq!(check(&history(1, false, true), within).verdict, Verdict::Invalid);
         assert_eq!(check(&history(1, false, false), within).verdict, Verdict::Unknown);
         assert_eq!(check(&History::default(), within).verdict, Verdict::Unknown);
+        // What began before the heal shows nothing of the time after it.
+        let early = recorded(&[
+            (0, "0 invoke read null"),
+            (1, "nemesis info phase {\"phase\":\"heal\"}"),
+            (2, "0 ok read 1"),
+            (3, "nemesis info phase {\"phase\":\"end\",\"interrupted\":false}"),
+        ]);
+        assert_eq!(check(&early, within).verdict, Verdict::Invalid);
     }
 }

@@ -162,3 +162,50 @@ impl fmt::Display for Anomaly {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of `docs/consistency.md`.
+    #[test]
+    fn every_anomaly_has_elles_name_and_rules_out_what_elle_says() {
+        let others = [
+            (Anomaly::ThinAir, "thin-air: read-uncommitted"),
+            (Anomaly::DuplicateElements, "duplicate-elements: read-uncommitted"),
+            (Anomaly::CyclicVersions, "cyclic-versions: read-uncommitted"),
+            (Anomaly::G1a, "G1a: read-committed"),
+            (Anomaly::G1b, "G1b: read-committed"),
+            (Anomaly::FutureRead, "future-read: read-committed"),
+            (Anomaly::DirtyUpdate, "dirty-update: read-committed"),
+            (Anomaly::IncompatibleOrder, "incompatible-order: read-committed"),
+            (Anomaly::ReorderedAppends, "reordered-appends: read-committed"),
+            (Anomaly::Internal, "internal: read-atomic"),
+            (Anomaly::LostUpdate, "lost-update: cursor-stability, update-atomic"),
+        ];
+        let cycles = [
+            "G0: read-uncommitted",
+            "G0-process: strong-session-read-uncommitted",
+            "G0-realtime: strong-read-uncommitted",
+            "G1c: read-committed",
+            "G1c-process: strong-session-read-committed",
+            "G1c-realtime: strong-read-committed",
+            "G-single-item: consistent-view, repeatable-read",
+            "G-single-item-process: strong-session-snapshot-isolation",
+            "G-single-item-realtime: strong-snapshot-isolation",
+            "G-nonadjacent-item: repeatable-read, snapshot-isolation",
+            "G-nonadjacent-item-process: strong-session-snapshot-isolation",
+            "G-nonadjacent-item-realtime: strong-snapshot-isolation",
+            "G2-item: repeatable-read",
+            "G2-item-process: strong-session-serializable",
+            "G2-item-realtime: strict-serializable",
+        ];
+        let orders = [Order::Plain, Order::Process, Order::RealTime];
+        let shapes = Shape::ALL.iter();
+        let all = shapes.flat_map(|shape| orders.map(|order| Anomaly::Cycle(*shape, order)));
+        for (anomaly, expected) in others.into_iter().chain(all.zip(cycles)) {
+            let models: Vec<_> = anomaly.rules_out().iter().map(|model| model.name()).collect();
+            assert_eq!(format!("{anomaly}: {}", models.join(", ")), expected);
+        }
+    }
+}

@@ -258,6 +258,33 @@ mod tests {
     }
 
     #[test]
+    fn a_model_implies_what_the_document_says() {
+        let document = include_str!("../../../docs/consistency.md");
+        let (_, models) = document.split_once("An arrow means *implies*.\n\n```\n").unwrap();
+        let (models, _) = models.split_once("```").unwrap();
+        let named = |names: &str| -> Vec<Consistency> {
+            names.split(',').map(|name| name.trim().parse().unwrap()).collect()
+        };
+        let mut said = Vec::new();
+        for chain in models.lines().flat_map(|line| line.split(';')) {
+            let chain: Vec<_> = chain.split("─>").map(named).collect();
+            for pair in chain.windows(2) {
+                said.extend(pair[0].iter().flat_map(|a| pair[1].iter().map(move |b| (*a, *b))));
+            }
+        }
+        said.sort_unstable();
+        said.dedup();
+        let implied =
+            |model: Consistency| model.implies().iter().map(move |weaker| (model, *weaker));
+        let mut known: Vec<_> = Consistency::all().flat_map(implied).collect();
+        known.sort_unstable();
+        assert_eq!(said, known);
+        for (model, weaker) in said {
+            assert!(RuledOut::from_weakest([weaker]).has(model), "{model} implies {weaker}");
+        }
+    }
+
+    #[test]
     fn what_implies_a_model_that_is_ruled_out_is_ruled_out_too() {
         let out = RuledOut::from_weakest([RepeatableRead, Serializable]);
         assert_eq!(out.not().collect::<Vec<_>>(), [RepeatableRead]);

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use checker::certificate::{Certificate, Fingerprint, ProofDocument, Refusal};
+use checker::certificate::{Certificate, Claim, Fingerprint, ProofDocument, Refusal, verify};
 use checker::history::History;
 use checker::judge::{Judged, Question, judge};
 use checker::models::Model;
 use checker::verdict::Verdict;
 
-use super::support::events;
+use super::support::{events, history, order, sequential, whole};
 
 /// What `faultline check --certificate` and `faultline verify` do with a file.
 #[test]
@@ -82,4 +82,17 @@ fn a_malformed_certificate_is_no_certificate() {
 
 fn certified(path: &Path) -> Judged {
     judge(path, &Question { certify: true, ..Question::default() }).unwrap()
+}
+
+#[test]
+fn a_verdict_rests_on_what_happened_and_is_told_once() {
+    let claim = |verdict| Claim { model: Model::Register, consistency: "linearizable", verdict };
+    let open = history("0 invoke write 1");
+    let nothing = verify(&open, claim(Verdict::Valid), &whole(order(&[])));
+    assert!(matches!(nothing, Err(Refusal::Unproved(_))), "{nothing:?}");
+    // No history has both.
+    let right = sequential("write 1\nread 1");
+    let twice = [whole(order(&[0, 1])), whole(order(&[0, 1]))].concat();
+    let refused = verify(&right, claim(Verdict::Valid), &twice);
+    assert!(matches!(refused, Err(Refusal::Unproved(_))), "{refused:?}");
 }

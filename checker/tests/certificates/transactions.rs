@@ -4,7 +4,7 @@ use checker::certificate::{Dependency, Edge, Proof, Refusal, verify_all};
 use checker::history::{History, ValueId};
 use checker::models::Model;
 
-use super::support::{accept, history, order, refuse, whole};
+use super::support::{accept, history, order, refuse, sequential, whole};
 
 const APPENDS: &str = r#"
     0 invoke txn [["append","x",1],["append","y",1]]
@@ -37,6 +37,13 @@ fn transactions_are_replayed_in_the_order_that_their_level_promises() {
     assert!(serializable("strong-session-serializable").is_ok());
     assert!(serializable("strong-serializable").is_err());
     assert!(serializable("whatever this is").is_err());
+    let one_process = self::history(
+        "0 invoke txn [[\"w\",1,5]]\n0 ok txn [[\"w\",1,5]]\n0 invoke txn [[\"r\",1,null]]\n0 ok txn [[\"r\",1,null]]\n",
+    );
+    let serializable =
+        |level| verify_all(&one_process, Model::RwRegister, level, &whole(order(&[1, 0])));
+    assert!(serializable("serializable").is_ok());
+    assert!(serializable("strong-session-serializable").is_err());
 }
 
 /// An edge; keys and values are small numbers or texts of the history.
@@ -121,4 +128,35 @@ fn edges_in_time_and_between_registers() {
         let verified = verify_all(&circle, Model::RwRegister, level, &whole(cycle.clone()));
         assert_eq!(verified.is_ok(), forbids, "{level}");
     }
+}
+
+#[test]
+fn what_may_not_have_happened_shows_nothing() {
+    use Dependency::*;
+    let skew = history(
+        r#"0 invoke txn [["r","x",null],["append","y",1]]
+           1 invoke txn [["r","y",null],["append","x",1]]
+           0 ok txn [["r","x",[]],["append","y",1]]
+           1 info txn [["r","y",[]],["append","x",1]]"#,
+    );
+    let e = |ends, kind, key, value| edge(&skew, ends, kind, key, value);
+    let cycle = Proof::Cycle(vec![e((0, 1), ReadWrite, "x", 1), e((1, 0), ReadWrite, "y", 1)]);
+    refuse(&skew, Model::ListAppend, cycle, "may not have happened");
+    // It began after the write was over, and what it read is not known.
+    let open = history(
+        r#"0 invoke txn [["w","x",5]]
+           0 ok txn [["w","x",5]]
+           1 invoke txn [["r","x",null]]
+           1 info txn [["r","x",null]]"#,
+    );
+    let e = |ends, kind, key, value| edge(&open, ends, kind, key, value);
+    let cycle = Proof::Cycle(vec![e((0, 1), RealTime, "", 0), e((1, 0), ReadWrite, "x", 5)]);
+    refuse(&open, Model::RwRegister, cycle, "may not have happened");
+    let internal = |outcome: &str| sequential(&format!(r#"txn [["w",1,5],["r",1,6]] {outcome}"#));
+    let proof = Proof::Anomaly { name: "internal".into(), transactions: vec![0] };
+    accept(&internal("ok"), Model::RwRegister, proof.clone());
+    refuse(&internal("info"), Model::RwRegister, proof.clone(), "show no internal");
+    // Nor does it refute a level that allows it.
+    let verified = verify_all(&internal("ok"), Model::RwRegister, "read-committed", &whole(proof));
+    assert!(matches!(verified, Err(Refusal::Unproved(_))), "{verified:?}");
 }

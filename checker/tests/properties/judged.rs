@@ -1,8 +1,8 @@
 //! Properties are reached by their names, on the command line's way and on a run's.
 
-use checker::judge::{Limits, judge_history, judge_run};
+use checker::judge::{Limits, Question, judge, judge_history, judge_run};
 use checker::models::Model;
-use checker::verdict::Verdict;
+use checker::verdict::{CheckReport, Verdict};
 
 const BANK: &str = r#"{"index":0,"time":0,"process":1,"type":"invoke","f":"read","value":null}
 {"index":1,"time":1,"process":1,"type":"ok","f":"read","value":{"a":11,"b":-1}}
@@ -35,4 +35,52 @@ fn a_run_names_its_checks_and_what_they_expect() {
         assert_eq!(judgement.checks[0].verdict, expected, "{options}");
         assert_eq!(judgement.checks[1].verdict, Verdict::Unknown);
     }
+}
+
+#[test]
+fn a_recording_is_asked_for_all_that_makes_it_prove_something() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("history.jsonl");
+    std::fs::write(&path, BANK).unwrap();
+    let plan = r#"{"judge":{"model":"bank","checks":["linearizable","latency"],"keys":["k"],
+        "expect":{"ok":{"read":5},"recovers_within":1,"split_votes":1}}}"#;
+    std::fs::write(dir.path().join("run.json"), plan).unwrap();
+    let names = |checks: &[CheckReport]| -> Vec<String> {
+        checks.iter().map(|check| check.name.clone()).collect()
+    };
+    let judgement = judge_run(dir.path(), &Limits::default()).unwrap();
+    assert_eq!(
+        names(&judgement.checks),
+        [
+            "bank",
+            "latency",
+            "nodes-alive",
+            "recovery",
+            "faults-effective",
+            "operations",
+            "final-reads",
+            "split-votes",
+            "run-complete"
+        ]
+    );
+    let bare = || judge_history(&path, Some(Model::Bank), &Limits::default()).unwrap().1;
+    assert_eq!(names(&bare().checks), ["bank", "operations"]);
+    let drive = r#"{"index":2,"time":2,"process":"nemesis","type":"info","f":"phase","value":{"phase":"drive"}}"#;
+    std::fs::write(&path, format!("{BANK}{drive}\n")).unwrap();
+    assert_eq!(names(&bare().checks), ["bank", "operations", "run-complete"]);
+    assert_eq!(bare().checks[2].verdict, Verdict::Unknown);
+}
+
+#[test]
+fn what_cannot_be_judged_or_proved_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let cas = r#"{"index":0,"time":0,"process":1,"type":"invoke","f":"cas","value":3}"#;
+    std::fs::write(file.path(), format!("{cas}\n")).unwrap();
+    let model = Some(Model::CasRegister);
+    let wrong = judge_history(file.path(), model, &Limits::default()).unwrap_err().to_string();
+    assert!(wrong.ends_with("line 1: a cas carries its value as [old, new]"), "{wrong}");
+    std::fs::write(file.path(), BANK).unwrap();
+    let question = Question { model: Some(Model::Bank), certify: true, ..Default::default() };
+    let wrong = judge(file.path(), &question).unwrap_err().to_string();
+    assert!(wrong.contains("a check of bank gives no proofs"), "{wrong}");
 }

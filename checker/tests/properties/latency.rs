@@ -31,4 +31,10 @@ fn without_a_success_nothing_is_proved() {
     let report = check(&done(1, "write", "2", "2", ""), 1);
     assert_eq!(report.verdict, Verdict::Unknown);
     assert!(report.detail.contains("no read succeeded"), "{}", report.detail);
+    let limits = [("p42".to_string(), 1)].into();
+    let latency_max = [("read".to_string(), limits)].into();
+    let options = Options { latency_max, ..Options::default() };
+    let report = properties::check(&history(&read(1, "1")), Model::Latency, &options);
+    assert_eq!(report.verdict, Verdict::Unknown);
+    assert!(report.detail.contains("there is no quantile `p42`"), "{}", report.detail);
 }

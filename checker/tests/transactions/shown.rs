@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use checker::models::Model::{self, ListAppend, RwRegister};
-use checker::transactions::{Consistency, Findings, drawings};
+use checker::transactions::{Assumptions, Consistency, Findings, drawings};
 use checker::verdict::Verdict;
 
-use super::support::{findings, history};
+use super::support::{findings, findings_assuming, history};
 
 fn check(
     model: Model,
@@ -141,8 +141,159 @@ fn a_stale_register_is_stale_in_real_time_only() {
     check(RwRegister, "serializable", &stale, Verdict::Valid, &["G-single-item-realtime"]);
 }
 
+/// Transactions one after another, `process outcome value` each; the outcome may be `begin` or `end` of one that goes on meanwhile.
+fn one_after_another(transactions: &[&str]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for transaction in transactions {
+        let [process, outcome, value] =
+            transaction.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
+        if outcome != "end" {
+            lines.push(format!("{process} invoke {value}"));
+        }
+        if outcome != "begin" {
+            let outcome = if outcome == "end" { "ok" } else { outcome };
+            lines.push(format!("{process} {outcome} {value}"));
+        }
+    }
+    lines
+}
+
+#[test]
+fn every_anomaly_is_found_where_it_is() {
+    type Case = (Model, &'static str, &'static [&'static str], &'static [&'static str]);
+    let cases: &[Case] = &[
+        (
+            ListAppend,
+            "read-committed",
+            &[r#"0 ok [["append","x",1],["append","x",2]]"#, r#"1 ok [["r","x",[1]]]"#],
+            &["G1b", "G-single-item"],
+        ),
+        (
+            ListAppend,
+            "read-committed",
+            &[
+                r#"0 fail [["append","x",1]]"#,
+                r#"1 ok [["append","x",2]]"#,
+                r#"2 ok [["r","x",[1,2]]]"#,
+            ],
+            &["dirty-update", "G1a"],
+        ),
+        (
+            ListAppend,
+            "cursor-stability",
+            &[
+                r#"0 begin [["r","x",[]],["append","x",1]]"#,
+                r#"1 ok [["r","x",[]],["append","x",2]]"#,
+                r#"0 end [["r","x",[]],["append","x",1]]"#,
+            ],
+            &["lost-update", "G2-item"],
+        ),
+        (
+            RwRegister,
+            "cursor-stability",
+            &[
+                r#"0 begin [["r","x",null],["w","x",1]]"#,
+                r#"1 ok [["r","x",null],["w","x",2]]"#,
+                r#"0 end [["r","x",null],["w","x",1]]"#,
+            ],
+            &["lost-update", "G2-item"],
+        ),
+        (
+            ListAppend,
+            "read-uncommitted",
+            &[
+                r#"0 ok [["append","x",1],["append","x",2]]"#,
+                r#"1 ok [["r","x",[1,2]]]"#,
+                r#"2 ok [["r","x",[9]]]"#,
+            ],
+            &["thin-air", "incompatible-order"],
+        ),
+        (
+            ListAppend,
+            "read-uncommitted",
+            &[r#"0 ok [["append","x",1],["r","x",[1,1]]]"#],
+            &["duplicate-elements"],
+        ),
+        (
+            ListAppend,
+            "strong-session-serializable",
+            &[r#"0 ok [["append","x",1]]"#, r#"0 ok [["r","x",[]]]"#, r#"1 ok [["r","x",[1]]]"#],
+            &["G-single-item-process"],
+        ),
+        (
+            RwRegister,
+            "strong-session-serializable",
+            &[
+                r#"0 ok [["w","x",1]]"#,
+                r#"0 ok [["w","x",2],["w","y",1]]"#,
+                r#"1 ok [["r","x",1],["r","y",1]]"#,
+            ],
+            &["G-single-item-process"],
+        ),
+        (
+            ListAppend,
+            "read-uncommitted",
+            &[
+                r#"0 begin [["append","x",1],["append","y",1]]"#,
+                r#"1 ok [["append","y",2],["append","x",2]]"#,
+                r#"0 end [["append","x",1],["append","y",1]]"#,
+                r#"2 ok [["r","x",[1,2]],["r","y",[2,1]]]"#,
+            ],
+            &["G0"],
+        ),
+        // What was appended and never seen comes after what was seen.
+        (
+            ListAppend,
+            "read-committed",
+            &[
+                r#"0 begin [["append","x",1],["r","y",[1]]]"#,
+                r#"1 ok [["append","x",2],["append","y",1]]"#,
+                r#"0 end [["append","x",1],["r","y",[1]]]"#,
+                r#"2 ok [["r","x",[1]]]"#,
+            ],
+            &["G1c"],
+        ),
+        // Two writers that only time orders.
+        (
+            RwRegister,
+            "strict-serializable",
+            &[r#"0 ok [["w","x",1]]"#, r#"1 ok [["w","x",2]]"#, r#"2 ok [["r","x",1]]"#],
+            &["G-single-item-realtime"],
+        ),
+    ];
+    for (model, level, transactions, anomalies) in cases {
+        let lines = one_after_another(transactions);
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        let found = findings(&history(&lines), *model, level.parse().unwrap());
+        let names: Vec<_> = found.anomalies.iter().map(|found| found.anomaly.name()).collect();
+        assert_eq!(found.report.verdict, Verdict::Invalid, "{transactions:?}: {names:?}");
+        assert!(names.starts_with(anomalies), "{transactions:?}: {names:?}");
+    }
+}
+
+#[test]
+fn an_assumption_about_registers_that_contradicts_itself_is_named() {
+    let lines = one_after_another(&[
+        r#"0 ok [["w","x",1]]"#,
+        r#"0 ok [["w","x",2]]"#,
+        r#"1 ok [["r","x",2]]"#,
+        r#"1 ok [["r","x",1]]"#,
+    ]);
+    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+    for (sequential_keys, linearizable_keys) in [(true, false), (false, true)] {
+        let assumed = Assumptions { sequential_keys, linearizable_keys };
+        let level = Consistency::StrictSerializable;
+        let found = findings_assuming(&history(&lines), RwRegister, level, assumed);
+        let names: Vec<_> = found.anomalies.iter().map(|found| found.anomaly.name()).collect();
+        assert!(names.contains(&"cyclic-versions"), "{names:?}");
+    }
+}
+
 #[test]
 fn nothing_to_judge_is_no_pass() {
+    let failed = [r#"0 invoke [["append", "x", 1]]"#, r#"0 fail [["append", "x", 1]]"#];
+    let found = check(ListAppend, "serializable", &failed, Verdict::Unknown, &[]);
+    assert!(found.report.detail.contains("no transaction succeeded"), "{}", found.report.detail);
     check(ListAppend, "serializable", &[r#"0 invoke [["append", "x", 1]]"#], Verdict::Unknown, &[]);
     let alone = [r#"0 invoke [["append", "x", 1]]"#, r#"0 ok [["append", "x", 1]]"#];
     check(ListAppend, "serializable", &alone, Verdict::Unknown, &[]);

@@ -257,5 +257,15 @@ mod tests {
             );
         }
         assert_eq!(whole.line(5_999), 6_060);
+        // An index that goes back just where a chunk begins.
+        let boundary = chunk::CHUNK_BYTES as usize;
+        let start = boundary + text[boundary - 1..].find('\n').unwrap();
+        let (before, after) = text.split_at(start);
+        let (_, number) = after.split_once("\"index\":").unwrap();
+        let number: u64 = number.split_once(',').unwrap().0.parse().unwrap();
+        let index = |number: u64| format!("\"index\":{number},");
+        let back = after.replacen(&index(number), &index(number - 1), 1);
+        let expected = format!("index {0} follows index {0}", number - 1);
+        check(&format!("{before}{back}"), &expected);
     }
 }

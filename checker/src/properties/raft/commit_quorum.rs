@@ -199,6 +199,14 @@ mod tests {
     }
 
     #[test]
+    fn a_leader_that_has_no_vote_does_not_count() {
+        let outsider =
+            "n1.1 0 start n2 n3 n4\nn1.1 2 leader 0@0\nn1.1 2 commit 1@2 a\nn2.1 2 ack n1 1\n";
+        let summary = "n1 committed index 1 in term 2, which only 1 of 3 voters have";
+        refuted(check, outsider, summary, &[]);
+    }
+
+    #[test]
     fn an_entry_of_an_earlier_term_is_not_committed_by_counting() {
         let acks = "n2.1 3 ack n1 1\nn3.1 3 ack n1 1";
         refuted(

@@ -188,5 +188,8 @@ mod tests {
                 "what 1 leader had in the log is not known: nothing was proved"
             )
         );
+        // Nor does another one that had everything speak for it.
+        let both = "n2.1 1 restart 3@1 c\nn2.1 2 leader 3@1\nn3.1 1 append 1@1 a\nn3.1 1 append 2@1 b\nn3.1 3 leader 2@1";
+        unknown(check, &(COMMITTED.to_string() + both));
     }
 }

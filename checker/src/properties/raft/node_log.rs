@@ -94,6 +94,8 @@ mod tests {
         check(three, &[0xa, 0xb, 0xc]);
         let cut = three.to_string() + "n1.1 2 truncate 2\nn1.1 2 append 2@2 d";
         check(&cut, &[0xa, 0xd]);
+        check(&(three.to_string() + "n1.1 2 truncate 2"), &[0xa]);
+        check(&(three.to_string() + "n1.1 2 append 2@2 d"), &[0xa, 0xd]);
         check(&(three.to_string() + "n1.2 1 restart 3@1 c"), &[0xa, 0xb, 0xc]);
         check(&(three.to_string() + "n1.2 1 restart 2@1 b"), &[0xa, 0xb]);
         check(&(three.to_string() + "n1.2 0 start"), &[]);

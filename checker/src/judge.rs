@@ -38,6 +38,26 @@ pub struct JudgePlan {
     pub options: properties::Options,
 }
 
+impl JudgePlan {
+    /// Reads the plan of a run directory.
+    pub fn read(dir: &Path) -> Result<Self, Error> {
+        read_plan(&dir.join("run.json"))
+    }
+
+    /// Everything that its history is judged as.
+    ///
+    /// # Errors
+    ///
+    /// If the model is not one of this version.
+    pub fn models(&self) -> Result<Vec<Model>, String> {
+        let is_asked = |name: &String| name == linearizability::NAME;
+        let promise = self.checks.iter().any(is_asked).then(|| self.model.parse()).transpose()?;
+        let named = self.checks.iter().filter_map(|name| name.parse::<Model>().ok());
+        let properties = named.filter(|model| model.family() == Family::Property);
+        Ok(promise.into_iter().chain(properties).collect())
+    }
+}
+
 /// What must have happened for a run to prove anything.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,7 +171,7 @@ pub fn judge_as(history: &History, model: Model, limits: &Limits) -> CheckReport
 }
 
 fn run(dir: &Path, question: &Question) -> Result<Judged, Error> {
-    let plan = read_plan(&dir.join("run.json"))?;
+    let plan = JudgePlan::read(dir)?;
     let path = dir.join("history.jsonl");
     let history = History::read(&path)?;
     let model: Model =
@@ -270,14 +290,15 @@ impl<'a> Case<'a> {
 }
 
 /// What was found about the promise of a model.
-struct Promise {
-    report: CheckReport,
+pub(crate) struct Promise {
+    pub(crate) report: CheckReport,
     /// Nothing if the check gives no proofs, or making them costs something and none were wanted.
     proofs: Option<Vec<ObjectProof>>,
     drawings: Vec<Drawing>,
 }
 
-fn promise(
+/// Judges what a model promises, which is everything that can be asked of it.
+pub(crate) fn promise(
     history: &History,
     model: Model,
     question: &Question,

@@ -3,7 +3,7 @@
 use checker::history::{Event, History};
 use checker::linearizability::{self, Limits};
 use checker::models::Model;
-use checker::online::Judge;
+use checker::online::Registers;
 use checker::verdict::{Verdict, Violation};
 use serde_json::json;
 
@@ -26,7 +26,7 @@ fn events(lines: &str) -> Vec<Event> {
 
 /// The first violation, and the number of its event.
 fn follow(events: &[Event]) -> Option<(usize, Violation)> {
-    let mut judge = Judge::new();
+    let mut judge = Registers::new();
     let found = events.iter().enumerate().find_map(|(place, event)| {
         let violation = judge.push(event).unwrap()?;
         Some((place, violation))
@@ -139,7 +139,7 @@ fn keys_are_judged_alone_and_each_is_convicted_once() {
         events.iter_mut().for_each(|event| event.key = Some(key.into()));
         events
     };
-    let mut judge = Judge::new();
+    let mut judge = Registers::new();
     let mut all = of_key("a", "0 invoke write 1\n0 ok write 1");
     all.extend(of_key("b", "1 invoke read\n1 ok read 1\n1 invoke read\n1 ok read 2"));
     all.extend(of_key("a", "2 invoke read\n2 ok read 1"));

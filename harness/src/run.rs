@@ -7,9 +7,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use checker::judge::{Expectations, JudgePlan, Limits};
-use checker::linearizability;
+use checker::judge::{Expectations, JudgePlan, Limits, Question};
 use checker::models::Model;
+use checker::online::Judge;
 use checker::verdict::{Judgement, OutcomeCounts};
 use node::client::Client;
 use node::transport::Authority;
@@ -128,7 +128,7 @@ async fn record(
     let recorder = Arc::new(Recorder::create(&directory.file("history.jsonl"))?);
     // A violation stops a run like an interruption: what was broken is healed, and what there is judged.
     let stop = interrupt.child_token();
-    let watch = watch(workload, options, &recorder, &stop);
+    let watch = watch(workload, options, directory, &recorder, &stop)?;
     let mut stage = Stage::set(workload, seed, options, directory, &recorder).await?;
     let progress = stage.show_progress(workload);
     let interrupted = stage.play(workload, seed, schedule, &stop).await;
@@ -148,19 +148,22 @@ async fn record(
     }
 }
 
-/// Lets the online judge watch, if the first violation is to end the run and the workload asks for what it judges.
+/// Lets the online judge watch, if the first violation is to end the run.
 fn watch(
     workload: &Workload,
     options: &Options,
+    directory: &RunDirectory,
     recorder: &Recorder,
     stop: &CancellationToken,
-) -> Option<Watch> {
-    let is_asked = workload.checks.iter().any(|check| check.name() == linearizability::NAME);
-    (options.fail_fast && is_asked).then(|| {
-        let (watch, feed) = Watch::start(stop.clone());
-        recorder.feed(feed);
-        watch
-    })
+) -> anyhow::Result<Option<Watch>> {
+    if !options.fail_fast {
+        return Ok(None);
+    }
+    let question = Question { limits: options.limits, ..Question::default() };
+    let judge = Judge::of_run(&judge_plan(workload), &directory.traces(), &question);
+    let (watch, feed) = Watch::start(judge.map_err(anyhow::Error::msg)?, stop.clone());
+    recorder.feed(feed);
+    Ok(Some(watch))
 }
 
 fn write_schedule(path: &Path, schedule: &Schedule) -> anyhow::Result<()> {

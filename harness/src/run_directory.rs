@@ -78,8 +78,13 @@ impl RunDirectory {
         self.path.join(name)
     }
 
+    /// Where the nodes write what they did.
+    pub(crate) fn traces(&self) -> PathBuf {
+        self.path.join("trace")
+    }
+
     pub(crate) fn trace(&self, node: &str, incarnation: u64) -> PathBuf {
-        self.path.join("trace").join(format!("{node}.{incarnation}.jsonl"))
+        self.traces().join(format!("{node}.{incarnation}.jsonl"))
     }
 
     pub(crate) fn log(&self, node: &str, incarnation: u64) -> PathBuf {

@@ -1,18 +1,22 @@
-//! Judging a run while it goes on: the recorder hands every event to the online judge, in a thread of its own.
+//! Judging a run while it goes on: the recorder hands every event to the online judge, in a thread of its own. What is not judged at every
+//! event, the traces of the nodes among it, is looked at some times a second.
 //!
 //! Recording is never held up: events wait in a queue, and when that is full the judge has fallen behind, is told no more, and
 //! says so. What it finds stops the run; the verdict is that of the whole recording, as for every run.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use checker::history::Event;
 use checker::online::{Followed, Judge};
-use checker::verdict::Violation;
+use checker::verdict::CheckReport;
 use tokio_util::sync::CancellationToken;
 
 /// So many events may wait to be judged.
 const QUEUE_MAX: usize = 65_536;
+/// How often the judge may look at what is not judged at every event.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The recorder's end of the queue.
 #[derive(Debug)]
@@ -45,16 +49,18 @@ pub(crate) struct Watch {
 /// What the online judge came to.
 #[derive(Debug)]
 struct Ended {
-    violation: Option<Violation>,
+    /// The check that convicted first.
+    report: Option<CheckReport>,
     followed: Followed,
-    malformed: Option<String>,
+    /// Why nothing was judged any more.
+    failed: Option<String>,
 }
 
 impl Watch {
     /// Begins to watch. The first violation is told at once, and cancels `stop`.
-    pub(crate) fn start(stop: CancellationToken) -> (Self, Feed) {
+    pub(crate) fn start(judge: Judge, stop: CancellationToken) -> (Self, Feed) {
         let (queue, events) = sync_channel(QUEUE_MAX);
-        let thread = std::thread::spawn(move || judge(&events, &stop));
+        let thread = std::thread::spawn(move || watch(judge, &events, &stop));
         (Self { thread }, Feed { queue: Some(queue), behind_at: None })
     }
 
@@ -68,42 +74,65 @@ impl Watch {
                 "faultline: the online judge fell behind at event {index}; the rest is judged at the end only"
             );
         }
-        if let Some(reason) = ended.malformed {
+        if let Some(reason) = ended.failed {
             eprintln!("faultline: the online judge gave up: {reason}");
         }
         for (key, reason) in &ended.followed.left {
             eprintln!("faultline: {key} was not followed online: {reason}");
         }
-        ended.violation.is_some()
+        ended.report.is_some()
     }
 }
 
-fn judge(events: &Receiver<Event>, stop: &CancellationToken) -> Ended {
-    let mut judge = Judge::new();
-    let (mut violation, mut malformed) = (None, None);
-    for event in events {
-        match judge.push(&event) {
-            Ok(None) => {}
-            Ok(found) => violation = found,
-            Err(error) => malformed = Some(error.reason),
-        }
-        if violation.is_some() || malformed.is_some() {
-            break;
-        }
-    }
-    if let Some(violation) = &violation {
-        eprintln!("faultline: {}", violation.summary);
+fn watch(mut judge: Judge, events: &Receiver<Event>, stop: &CancellationToken) -> Ended {
+    let (report, failed) = match first_violation(&mut judge, events) {
+        Ok(report) => (report, None),
+        Err(reason) => (None, Some(reason)),
+    };
+    if let Some(report) = &report {
+        let what = report.violations.first().map_or(&report.detail, |first| &first.summary);
+        eprintln!("faultline: {}: {what}", report.name);
         eprintln!(
             "faultline: stopping at the first violation (--fail-fast): healing, then judging what there is"
         );
         stop.cancel();
     }
-    Ended { violation, followed: judge.followed(), malformed }
+    Ended { report, followed: judge.followed(), failed }
+}
+
+/// Judges until the first violation, or the last event.
+fn first_violation(
+    judge: &mut Judge,
+    events: &Receiver<Event>,
+) -> Result<Option<CheckReport>, String> {
+    let mut looked = Instant::now();
+    loop {
+        let is_last = match events.recv_timeout(LOOK.saturating_sub(looked.elapsed())) {
+            Ok(event) => {
+                let report = judge.push(&event).map_err(|malformed| malformed.reason)?;
+                if report.is_some() {
+                    return Ok(report);
+                }
+                false
+            }
+            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => true,
+        };
+        if is_last || looked.elapsed() >= LOOK {
+            let report = judge.look().map_err(|error| error.to_string())?;
+            if report.is_some() || is_last {
+                return Ok(report);
+            }
+            looked = Instant::now();
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use checker::history::{EventType, Process};
+    use checker::judge::Question;
+    use checker::models::Model;
 
     use super::*;
 
@@ -126,7 +155,8 @@ mod tests {
     #[test]
     fn a_violation_stops_the_run_and_a_full_queue_is_no_pass() {
         let stop = CancellationToken::new();
-        let (watch, mut feed) = Watch::start(stop.clone());
+        let (watch, mut feed) =
+            Watch::start(Judge::new(&[Model::Register], &Question::default()), stop.clone());
         feed.push(event(0, EventType::Invoke, 0));
         feed.push(event(1, EventType::Ok, 7));
         assert!(watch.finish(feed));

@@ -164,7 +164,7 @@ fn stream() -> Result<()> {
             lines.map(serde_json::from_slice).collect::<std::result::Result<_, _>>()?;
         let (mut best, mut live) = (f64::MAX, 0);
         for _ in 0..3 {
-            let mut judge = online::Judge::new();
+            let mut judge = online::Registers::new();
             let began = Instant::now();
             for (number, event) in events.iter().enumerate() {
                 if judge.push(event)?.is_some() {

@@ -107,6 +107,13 @@ pub enum EventType {
     Info,
 }
 
+impl EventType {
+    /// Whether an operation ends with it.
+    pub fn is_completion(self) -> bool {
+        self != Self::Invoke
+    }
+}
+
 /// The three lines of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

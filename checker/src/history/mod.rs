@@ -12,6 +12,7 @@ mod write;
 
 pub use event::{Event, EventType, Process, Stage};
 pub use operation::{History, Malformed, NEVER, Operation, Outcome, View};
+pub(crate) use pairing::Growing;
 pub use read::{Error, Tuples};
 pub(crate) use read::{lines, reason};
 pub use recorder::{Begun, Recorder};

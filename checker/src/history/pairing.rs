@@ -167,13 +167,30 @@ impl Open {
 impl History {
     /// Pairs invocations with completions, and checks that the history is well-formed.
     pub fn pair(events: Vec<Event>) -> Result<Self, Malformed> {
-        let mut pairing = Pairing::default();
-        let mut last_index = None;
-        for (position, event) in events.into_iter().enumerate() {
-            let line = position + 1;
-            pairing.take_event(event, line, &mut last_index)?;
-        }
-        Ok(pairing.history)
+        let mut growing = Growing::default();
+        events.into_iter().try_for_each(|event| growing.push(event))?;
+        Ok(growing.pairing.history)
+    }
+}
+
+/// A history that grows by events; each stands on a line of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Growing {
+    pairing: Pairing,
+    lines: usize,
+    last_index: Option<u64>,
+}
+
+impl Growing {
+    /// Takes the next event, if it can follow those before.
+    pub(crate) fn push(&mut self, event: Event) -> Result<(), Malformed> {
+        self.lines += 1;
+        self.pairing.take_event(event, self.lines, &mut self.last_index)
+    }
+
+    /// The history so far: what is open has no completion.
+    pub(crate) fn history(&self) -> &History {
+        &self.pairing.history
     }
 }
 

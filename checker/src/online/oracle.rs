@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::Judge;
+use super::registers::Registers;
 use crate::history::{Event, EventType, Process};
 
 /// An operation of a prefix: what it does, and between which events.
@@ -258,7 +258,7 @@ struct Tally {
 
 /// Follows a history until a violation, and asks the oracle about every prefix that may bring one.
 fn check(events: &[Event], remembered: usize, tally: &mut Tally) {
-    let mut judge = Judge::remembering(remembered);
+    let mut judge = Registers::remembering(remembered);
     for (place, event) in events.iter().enumerate() {
         let violation = judge.push(event).unwrap();
         if !judge.followed().left.is_empty() {

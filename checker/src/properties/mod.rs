@@ -53,6 +53,21 @@ pub fn check(history: &History, property: Model, options: &Options) -> CheckRepo
     }
 }
 
+/// Judges a history that goes on: what convicts here convicts the whole, whatever follows. Nothing for what only the end can show (quantiles, and
+/// gaps that are not over); that something is lost is not said either, as it may still turn up.
+pub(crate) fn check_so_far(
+    history: &History,
+    property: Model,
+    options: &Options,
+) -> Option<CheckReport> {
+    match property {
+        Model::SetFull => Some(set_full::check_so_far(history, options.linearizable)),
+        Model::TotalQueue => Some(total_queue::check_so_far(history)),
+        Model::Availability | Model::Latency | Model::StateDigests => None,
+        other => Some(check(history, other, options)),
+    }
+}
+
 /// A report without violations.
 fn report(name: &str, verdict: Verdict, detail: impl Into<String>) -> CheckReport {
     CheckReport::new(name, verdict, detail)

@@ -35,10 +35,20 @@ const WORST_MAX: usize = 8;
 
 /// Judges every set of a history; stale reads convict only where reads should be `linearizable`.
 pub fn check(history: &History, linearizable: bool) -> CheckReport {
+    report(history, linearizable, true)
+}
+
+/// The same of a history that goes on: what is missing is lost only where reads are linearizable, since a later read may have it again.
+pub(super) fn check_so_far(history: &History, linearizable: bool) -> CheckReport {
+    report(history, linearizable, linearizable)
+}
+
+/// Lost elements convict if their loss is `certain`.
+fn report(history: &History, linearizable: bool, certain: bool) -> CheckReport {
     let objects = Objects::of(history);
     let mut totals = Totals::default();
     for number in 0..objects.len() {
-        Set::read(history, &objects.get(number)).judge(linearizable, &mut totals);
+        Set::read(history, &objects.get(number)).judge(linearizable, certain, &mut totals);
     }
     if objects.len() == 0 {
         totals.doubts.push("no set was used".into());
@@ -241,7 +251,7 @@ impl<'a> Set<'a> {
     }
 
     /// Adds what this set shows.
-    fn judge(&self, linearizable: bool, totals: &mut Totals) {
+    fn judge(&self, linearizable: bool, certain: bool, totals: &mut Totals) {
         totals.attempts += self.attempts;
         totals.reads += self.reads.len();
         let mut judged = 0;
@@ -253,7 +263,7 @@ impl<'a> Set<'a> {
                 Fate::Unexpected => {
                     totals.findings.add("unexpected", || self.unexpected(number, element));
                 }
-                Fate::Lost => {
+                Fate::Lost if certain => {
                     totals.findings.add("lost", || self.lost(number, element));
                 }
                 Fate::Stale => {
@@ -262,7 +272,7 @@ impl<'a> Set<'a> {
                         totals.findings.add("stale", || self.stale(number, element));
                     }
                 }
-                Fate::Stable | Fate::NeverRead | Fate::Unacknowledged => {}
+                Fate::Stable | Fate::Lost | Fate::NeverRead | Fate::Unacknowledged => {}
             }
         }
         for (read, element) in &self.duplicates {

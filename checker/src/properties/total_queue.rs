@@ -26,10 +26,20 @@ const NONE: u32 = u32::MAX;
 
 /// Judges every queue of a history.
 pub fn check(history: &History) -> CheckReport {
+    report(history, true)
+}
+
+/// The same of a history that goes on: what has not come out yet may still do so.
+pub(super) fn check_so_far(history: &History) -> CheckReport {
+    report(history, false)
+}
+
+/// Lost elements convict if the history is at its `end`.
+fn report(history: &History, end: bool) -> CheckReport {
     let objects = Objects::of(history);
     let mut totals = Totals::default();
     for number in 0..objects.len() {
-        Queue::of(history, &objects.get(number)).judge(&mut totals);
+        Queue::of(history, &objects.get(number)).judge(end, &mut totals);
     }
     if objects.len() == 0 {
         totals.doubts.push("no queue was used".into());
@@ -174,7 +184,7 @@ impl<'a> Queue<'a> {
     }
 
     /// Adds what this queue shows.
-    fn judge(&self, totals: &mut Totals) {
+    fn judge(&self, end: bool, totals: &mut Totals) {
         let (mut lost, mut copies, mut unseen) = (Vec::new(), 0, 0);
         for (number, element) in self.elements.iter().enumerate() {
             totals.attempts += element.attempts as usize;
@@ -192,7 +202,7 @@ impl<'a> Queue<'a> {
         }
         totals.dequeued += self.dequeued;
         let doubt = self.doubt(copies, unseen);
-        if !self.unknown_drain && copies > self.unknown_dequeues {
+        if end && !self.unknown_drain && copies > self.unknown_dequeues {
             totals.lost += lost.len();
             for number in lost {
                 totals.findings.add("lost", || self.lost(number));

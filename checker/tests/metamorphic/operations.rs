@@ -24,6 +24,10 @@ pub(super) struct Operation {
 }
 
 pub(super) fn history(operations: &[Operation]) -> History {
+    History::pair(events(operations)).unwrap()
+}
+
+pub(super) fn events(operations: &[Operation]) -> Vec<Event> {
     let mut events = Vec::new();
     for (process, operation) in operations.iter().enumerate() {
         let event = |time, event_type, value: &Value| Event {
@@ -48,7 +52,7 @@ pub(super) fn history(operations: &[Operation]) -> History {
     for (index, event) in events.iter_mut().enumerate() {
         event.index = index as u64;
     }
-    History::pair(events).unwrap()
+    events
 }
 
 /// A valid history: at every moment something begins, takes effect or ends. Times are far apart, so that there is room between events.

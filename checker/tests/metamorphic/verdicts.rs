@@ -7,7 +7,7 @@ use checker::{History, Limits, Model, Verdict, judge, linearizability};
 
 use super::changes::{corrupted, forgotten, keyed, later, widened, without_one_read};
 use super::objects::{Simulated, simulated};
-use super::operations::{Operation, history, valid};
+use super::operations::{Operation, events, history, valid};
 use super::random::Random;
 
 /// Histories for each model.
@@ -36,6 +36,7 @@ fn check(model: Model, simulated: &Simulated) {
         keeps("an outcome forgotten", &forgotten(&good, random));
         keeps("a read left out", &without_one_read(&good, random));
         let bad = corrupted(&good, random);
+        grows(model, &bad, random);
         if verdict(model, &bad) != Verdict::Invalid {
             continue;
         }
@@ -51,12 +52,26 @@ fn check(model: Model, simulated: &Simulated) {
     assert!(invalid * 10 >= cases, "{model}: only {invalid} of {cases} corrupted ones are invalid");
 }
 
+/// What convicts the beginning of a history convicts the whole: the judge of histories that grow rests on it.
+fn grows(model: Model, operations: &[Operation], random: &mut Random) {
+    let mut events = events(operations);
+    let judged = |events| judge_as(&History::pair(events).unwrap(), model);
+    let whole = judged(events.clone());
+    events.truncate(random.below(events.len()));
+    let beginning = judged(events);
+    let is_kept = beginning != Verdict::Invalid || whole == Verdict::Invalid;
+    assert!(is_kept, "{model}: {operations:#?}");
+}
+
+fn judge_as(history: &History, model: Model) -> Verdict {
+    judge::judge_as(history, model, &Limits::default()).verdict
+}
+
 fn verdict(model: Model, operations: &[Operation]) -> Verdict {
     let history = history(operations);
     judge::fits(&history, model).unwrap();
-    let report = judge::judge_as(&history, model, &Limits::default());
     assert!(is_proved(&history, model), "{model}, not proved: {operations:#?}");
-    report.verdict
+    judge_as(&history, model)
 }
 
 /// Whether the independent verifier accepts every proof of a verdict.

@@ -90,8 +90,15 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
+    let question = Question {
+        model: arguments.model,
+        consistency: arguments.consistency,
+        options: arguments.options.clone(),
+        limits: arguments.limits.limits(),
+        certify: arguments.certificate.is_some(),
+    };
     if arguments.follow {
-        match follow(&arguments.path, arguments.model) {
+        match follow(&arguments.path, &question) {
             Ok(Ending::JudgeAll) => {}
             Ok(Ending::Violation(judgement)) => {
                 show(arguments, &judgement);
@@ -100,13 +107,6 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
             Err(error) => return super::fail(ExitCode::Usage, &error),
         }
     }
-    let question = Question {
-        model: arguments.model,
-        consistency: arguments.consistency,
-        options: arguments.options.clone(),
-        limits: arguments.limits.limits(),
-        certify: arguments.certificate.is_some(),
-    };
     let judged = match judge(&arguments.path, &question) {
         Ok(judged) => judged,
         // Whatever cannot be read is malformed input.

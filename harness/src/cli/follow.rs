@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use checker::history::{Event, EventType, Process};
-use checker::linearizability;
-use checker::models::Model;
+use checker::judge::{JudgePlan, Question};
 use checker::online::Judge;
-use checker::verdict::{CheckReport, Judgement, OutcomeCounts, Verdict, Violation};
+use checker::verdict::{CheckReport, Judgement, OutcomeCounts, Verdict};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 /// How often the file is looked at.
@@ -20,8 +19,6 @@ const POLL: Duration = Duration::from_millis(100);
 const PROGRESS: Duration = Duration::from_secs(3);
 /// So much is read at a time.
 const READ_BYTES: usize = 1 << 20;
-/// So many events are kept while it is not known what the history is of.
-const UNSURE_MAX: usize = 100_000;
 
 /// How following a history ended.
 pub(super) enum Ending {
@@ -32,10 +29,10 @@ pub(super) enum Ending {
 }
 
 /// Follows the history at `path`, which may be a run directory, until its end, its first violation, or Ctrl-C.
-pub(super) fn follow(path: &Path, model: Option<Model>) -> anyhow::Result<Ending> {
+pub(super) fn follow(path: &Path, question: &Question) -> anyhow::Result<Ending> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut follower = Follower::open(path, model)?;
+        let mut follower = Follower::open(path, question)?;
         loop {
             if let Some(ending) = follower.catch_up()? {
                 return Ok(ending);
@@ -55,11 +52,7 @@ pub(super) fn follow(path: &Path, model: Option<Model>) -> anyhow::Result<Ending
 struct Follower {
     lines: Lines,
     judge: Judge,
-    /// Events that wait until it is known what the history is of; none once that is known.
-    unsure: Option<Vec<Event>>,
-    /// Whether the history is of something else than registers.
-    is_foreign: bool,
-    /// How many keys that are not followed have been told.
+    /// How much of what is not followed has been told.
     told: usize,
     /// The time of the last event, in nanoseconds.
     time: u64,
@@ -70,29 +63,24 @@ struct Follower {
 }
 
 impl Follower {
-    fn open(path: &Path, model: Option<Model>) -> anyhow::Result<Self> {
-        let (model, history) = match path.is_dir() {
-            true => (Some(model_of_run(path)?), path.join("history.jsonl")),
-            false => (model.map(|model| model.to_string()), path.to_path_buf()),
+    fn open(path: &Path, question: &Question) -> anyhow::Result<Self> {
+        let (judge, history) = match path.is_dir() {
+            true => {
+                let plan = JudgePlan::read(path)?;
+                let judge = Judge::of_run(&plan, &path.join("trace"), question);
+                (judge.map_err(anyhow::Error::msg)?, path.join("history.jsonl"))
+            }
+            false => (Judge::new(question.model.as_slice(), question), path.to_path_buf()),
         };
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let registers = [Model::Register.name(), Model::CasRegister.name()];
-        let is_foreign = model.as_deref().is_some_and(|model| !registers.contains(&model));
-        let follower = Self {
+        Ok(Self {
             lines: Lines::open(history)?,
-            judge: Judge::new(),
-            unsure: model.is_none().then(Vec::new),
-            is_foreign,
+            judge,
             told: 0,
             time: 0,
             counts: BTreeMap::new(),
-            bar,
+            bar: ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()),
             shown: Instant::now(),
-        };
-        if let Some(model) = model.filter(|_| is_foreign) {
-            follower.say(&format!("not followed online but judged at the end: {model}"));
-        }
-        Ok(follower)
+        })
     }
 
     /// Takes everything that has been written.
@@ -101,16 +89,16 @@ impl Follower {
             let is_end = event.f == "phase" && event.value["phase"] == "end";
             self.time = event.time;
             self.count(&event);
-            if let Some(violation) = self.take(event)? {
-                self.bar.finish_and_clear();
-                return Ok(Some(Ending::Violation(Box::new(self.convict(violation)))));
+            let taken = self.judge.push(&event);
+            if let Some(report) = taken.map_err(|wrong| self.lines.error(&wrong.reason))? {
+                return Ok(Some(self.convict(report)));
             }
             if is_end {
                 self.bar.finish_and_clear();
                 return Ok(Some(Ending::JudgeAll));
             }
         }
-        Ok(None)
+        Ok(self.judge.look()?.map(|report| self.convict(report)))
     }
 
     fn count(&mut self, event: &Event) {
@@ -126,35 +114,6 @@ impl Follower {
         }
     }
 
-    fn take(&mut self, event: Event) -> anyhow::Result<Option<Violation>> {
-        let Some(waiting) = &mut self.unsure else { return self.judge(&event) };
-        // Other objects are read too: it takes a write to know a register.
-        let is_register = ["write", "cas"].contains(&event.f.as_str());
-        waiting.push(event);
-        if !is_register && waiting.len() < UNSURE_MAX {
-            return Ok(None);
-        }
-        if !is_register {
-            self.is_foreign = true;
-            self.say("only reads so far: not followed online without --model; judged at the end");
-        }
-        for event in self.unsure.take().unwrap_or_default() {
-            let violation = self.judge(&event)?;
-            if violation.is_some() {
-                return Ok(violation);
-            }
-        }
-        Ok(None)
-    }
-
-    fn judge(&mut self, event: &Event) -> anyhow::Result<Option<Violation>> {
-        if self.is_foreign {
-            return Ok(None);
-        }
-        let taken = self.judge.push(event);
-        taken.map_err(|malformed| self.lines.error(&malformed.reason))
-    }
-
     /// Says every few seconds how far it is, and at once what is not followed.
     fn progress(&mut self) {
         self.bar.tick();
@@ -167,13 +126,13 @@ impl Follower {
             self.say(&format!("{key} is not followed online: {reason}; it is judged at the end"));
         }
         self.told = followed.left.len();
-        let line = format!(
-            "followed to {:.1} s: {} lines, {} keys, {} values may still be found; no violation so far",
-            self.time as f64 / 1e9,
-            self.lines.count,
-            followed.keys - followed.left.len(),
-            self.judge.live()
-        );
+        let mut line =
+            format!("followed to {:.1} s: {} lines", self.time as f64 / 1e9, self.lines.count);
+        if followed.keys > 0 {
+            let (keys, live) = (followed.keys, self.judge.live());
+            line += &format!(", {keys} keys, {live} values may still be found");
+        }
+        line += "; no violation so far";
         match std::io::stderr().is_terminal() {
             true => self.bar.set_message(line),
             false => self.say(&line),
@@ -185,25 +144,13 @@ impl Follower {
     }
 
     /// The judgement of a history that was followed up to its first violation.
-    fn convict(&self, violation: Violation) -> Judgement {
-        let line = self.lines.count;
-        let detail = format!("followed up to line {line}: this completion cannot be explained");
-        let check = CheckReport::invalid(linearizability::NAME, detail, vec![violation]);
+    fn convict(&self, mut check: CheckReport) -> Ending {
+        self.bar.finish_and_clear();
+        check.detail = format!("followed up to line {}: {}", self.lines.count, check.detail);
         let (faults, operations) = (Vec::new(), self.counts.clone());
-        Judgement { verdict: Verdict::Invalid, checks: vec![check], faults, operations }
+        let (verdict, checks) = (Verdict::Invalid, vec![check]);
+        Ending::Violation(Box::new(Judgement { verdict, checks, faults, operations }))
     }
-}
-
-/// What a run is of, in so far as it asks for linearizability.
-fn model_of_run(directory: &Path) -> anyhow::Result<String> {
-    let path = directory.join("run.json");
-    let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let run: serde_json::Value = serde_json::from_slice(&text)
-        .with_context(|| format!("{}: not the description of a run", path.display()))?;
-    let checks = run["judge"]["checks"].as_array();
-    let is_asked = checks.is_some_and(|checks| checks.contains(&linearizability::NAME.into()));
-    let model = run["judge"]["model"].as_str().unwrap_or("unknown model");
-    Ok(if is_asked { model.into() } else { "a run that asks for other checks".into() })
 }
 
 /// The complete lines of a file that grows.
@@ -281,6 +228,16 @@ mod tests {
         r#"{"index":3,"time":1200000000,"process":1,"type":"ok","f":"read","key":"k","value":null,"node":"n2"}"#,
     ];
 
+    /// A process sees a value go back.
+    const LINES_BACK: [&str; 6] = [
+        LINES[0],
+        LINES[1],
+        r#"{"index":2,"time":2,"process":1,"type":"invoke","f":"read","key":"k","value":null}"#,
+        r#"{"index":3,"time":3,"process":1,"type":"ok","f":"read","key":"k","value":1}"#,
+        r#"{"index":4,"time":4,"process":1,"type":"invoke","f":"read","key":"k","value":null}"#,
+        r#"{"index":5,"time":5,"process":1,"type":"ok","f":"read","key":"k","value":null}"#,
+    ];
+
     fn write(file: &tempfile::NamedTempFile, text: &str) {
         file.as_file().write_all(text.as_bytes()).unwrap();
     }
@@ -288,7 +245,7 @@ mod tests {
     #[test]
     fn a_line_counts_when_it_is_complete() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let mut follower = Follower::open(file.path(), None).unwrap();
+        let mut follower = Follower::open(file.path(), &Question::default()).unwrap();
         write(&file, &format!("{}\n\n{}\n{}\n{}", LINES[0], LINES[1], LINES[2], &LINES[3][..40]));
         assert!(follower.catch_up().unwrap().is_none());
         write(&file, &LINES[3][40..]);
@@ -305,27 +262,49 @@ mod tests {
         );
     }
 
-    #[test]
-    fn what_is_not_judged_online_is_not_convicted_online() {
-        let judged = |run: &str, lines: &[&str]| {
-            let place = tempfile::tempdir().unwrap();
-            std::fs::write(place.path().join("run.json"), run).unwrap();
-            std::fs::write(place.path().join("history.jsonl"), lines.join("\n") + "\n").unwrap();
-            let mut follower = Follower::open(place.path(), None).unwrap();
+    /// Whether a run is convicted online that asks for this check of this model, with this history.
+    fn is_convicted(place: &Path, model: &str, check: &str, lines: &[&str]) -> bool {
+        let run = serde_json::json!({ "judge": { "model": model, "checks": [check] } });
+        std::fs::write(place.join("run.json"), run.to_string()).unwrap();
+        std::fs::write(place.join("history.jsonl"), lines.join("\n") + "\n").unwrap();
+        let mut follower = Follower::open(place, &Question::default()).unwrap();
+        // What stands in traces takes two looks, and there is a rest after each.
+        (0..100).any(|_| {
+            std::thread::sleep(Duration::from_millis(2));
             matches!(follower.catch_up().unwrap(), Some(Ending::Violation(_)))
-        };
-        let run = |model: &str, check: &str| {
-            serde_json::json!({ "judge": { "model": model, "checks": [check] } }).to_string()
-        };
-        assert!(judged(&run("register", "linearizable"), &LINES));
-        assert!(!judged(&run("register", "election-safety"), &LINES));
-        assert!(!judged(&run("set", "linearizable"), &LINES));
+        })
+    }
+
+    #[test]
+    fn what_a_run_does_not_ask_for_convicts_nobody() {
+        let place = tempfile::tempdir().unwrap();
+        assert!(is_convicted(place.path(), "register", "linearizable", &LINES));
+        assert!(!is_convicted(place.path(), "register", "election-safety", &LINES));
+        assert!(!is_convicted(place.path(), "set", "linearizable", &LINES));
+        assert!(is_convicted(place.path(), "register", "monotonic-reads", &LINES_BACK));
+    }
+
+    #[test]
+    fn traces_are_followed_too() {
+        let place = tempfile::tempdir().unwrap();
+        let traces = place.path().join("trace");
+        std::fs::create_dir(&traces).unwrap();
+        for node in ["n1", "n2"] {
+            let line = serde_json::json!({
+                "node": node, "incarnation": 1, "seq": 0, "time": 0, "term": 3, "event": "became_leader", "last_index": 0,
+                "last_term": 0,
+            });
+            std::fs::write(traces.join(format!("{node}.1.jsonl")), line.to_string() + "\n")
+                .unwrap();
+        }
+        assert!(is_convicted(place.path(), "register", "election-safety", &LINES[..2]));
+        assert!(!is_convicted(place.path(), "register", "linearizable", &LINES[..2]));
     }
 
     #[test]
     fn a_line_that_is_no_event_and_a_file_that_shrinks_are_errors() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let mut follower = Follower::open(file.path(), None).unwrap();
+        let mut follower = Follower::open(file.path(), &Question::default()).unwrap();
         write(&file, &format!("{}\n{{\"index\":1\n", LINES[0]));
         let error = follower.catch_up().err().unwrap().to_string();
         assert!(error.contains("line 2: not a history event"), "{error}");

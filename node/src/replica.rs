@@ -37,7 +37,7 @@ pub(crate) struct Replica {
     raft: Raft,
     store: Store,
     storage: Storage,
-    trace: TraceFile,
+    trace: Option<TraceFile>,
     peers: Peers,
     advertise: BTreeMap<NodeId, SocketAddr>,
     bug: Option<Bug>,
@@ -57,7 +57,7 @@ impl Replica {
     pub(crate) fn new(
         raft: Raft,
         storage: Storage,
-        trace: TraceFile,
+        trace: Option<TraceFile>,
         peers: Peers,
         advertise: BTreeMap<NodeId, SocketAddr>,
         bug: Option<Bug>,
@@ -117,7 +117,9 @@ impl Replica {
         let Effects { hard_state, log, trace, messages, committed, reads, answers } =
             std::mem::take(&mut self.effects);
         self.storage.persist(hard_state, log)?;
-        self.trace.write(trace)?;
+        if let Some(file) = &mut self.trace {
+            file.write(trace)?;
+        }
         for (to, message) in messages {
             self.peers.send(to, message);
         }

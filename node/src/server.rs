@@ -42,8 +42,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// The run's certificates.
     pub certs: PathBuf,
-    /// Where to write the trace.
-    pub trace: PathBuf,
+    /// Where to write the trace, if anywhere.
+    pub trace: Option<PathBuf>,
     /// How often the node has been started, from 1.
     pub incarnation: u64,
     /// Seeds the election time-outs.
@@ -95,7 +95,8 @@ pub fn run(options: Options, ready: impl FnOnce(SocketAddr)) -> Result<(), Error
     let _within = runtime.enter();
     let clock = RunClock::new(options.epoch);
     let (storage, recovered) = Storage::open(&options.data_dir, options.id)?;
-    let trace = TraceFile::create(&options.trace, options.id, options.incarnation, clock)?;
+    let trace = |path| TraceFile::create(path, options.id, options.incarnation, clock);
+    let trace = options.trace.as_deref().map(trace).transpose()?;
     let identity = Arc::new(Identity::load(
         &options.certs,
         &options.id.to_string(),

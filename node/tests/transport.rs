@@ -12,19 +12,24 @@ use node::transport::Authority;
 
 const N1: NodeId = NodeId(1);
 
-/// Starts a node alone in its cluster, in a thread that ends with the test process. Returns where it serves.
+/// Starts a node alone in its cluster with certificates of its own. Returns where it serves.
 fn start(dir: &Path) -> SocketAddr {
     let certs = dir.join("certs");
     std::fs::create_dir(&certs).unwrap();
     Authority::new().unwrap().write(&certs, &["n1".into(), "client".into()]).unwrap();
+    serve(dir, &certs)
+}
+
+/// Starts a node alone in its cluster, in a thread that ends with the test process. Returns where it serves.
+fn serve(dir: &Path, certs: &Path) -> SocketAddr {
     let options = Options {
         id: N1,
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         peers: BTreeMap::new(),
         advertise: BTreeMap::new(),
         data_dir: dir.join("data"),
-        certs,
-        trace: dir.join("trace.jsonl"),
+        certs: certs.into(),
+        trace: Some(dir.join("trace.jsonl")),
         incarnation: 1,
         seed: 7,
         epoch: 0,
@@ -81,6 +86,27 @@ async fn whoever_has_no_certificate_of_the_run_is_refused() {
         Ok(session) => session.call(&Request::Status).await.is_err(),
     };
     assert!(refused, "the node does not trust the client");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_shows_a_certificate_that_has_expired_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let certs = dir.path().join("certs");
+    std::fs::create_dir(&certs).unwrap();
+    // The node keeps a copy of the authority, so that it can sign for another client.
+    let authority = Authority::of(&certs).unwrap();
+    authority.write(&certs, &["n1".into(), "client".into()]).unwrap();
+    let address = serve(dir.path(), &certs);
+    let call = async |name: &str| {
+        let client = Client::open(&certs, name).unwrap();
+        let session = client.connect(address, N1).await.ok()?;
+        session.call(&Request::Status).await.ok()
+    };
+    assert!(call("client").await.is_some());
+    let expired = Authority::of(&certs).unwrap().expiring(Duration::ZERO);
+    expired.write(&certs, &["late".into()]).unwrap();
+    tokio::time::sleep(Duration::from_millis(1_100)).await; // Certificates count in seconds.
+    assert!(call("late").await.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

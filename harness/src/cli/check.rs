@@ -67,7 +67,7 @@ fn models() -> impl TypedValueParser<Value = Model> {
     PossibleValuesParser::new(Model::all().map(Model::name)).try_map(|name| name.parse::<Model>())
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write 60s or 5m"))
 }
 

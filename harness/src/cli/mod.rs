@@ -1,9 +1,11 @@
 //! The command line: one file a subcommand.
 
+mod certs;
 mod check;
 mod convert;
 mod follow;
 mod guard;
+mod kv;
 mod node;
 mod run;
 mod verify;
@@ -35,8 +37,12 @@ enum Command {
     Convert(convert::ConvertArguments),
     /// Check a certificate against its history, without trusting who wrote it
     Verify(verify::VerifyArguments),
-    /// Be a node of the reference system (started by `run`)
+    /// Be a node of the reference system, started by `run` or by you
     Node(node::NodeArguments),
+    /// Make an authority and certificates for nodes and clients that you start yourself
+    Certs(certs::CertsArguments),
+    /// Be a client of nodes that you started yourself
+    Kv(kv::KvArguments),
     /// Become a program that ends when its parent does (used by `run`)
     #[command(hide = true)]
     Guard(guard::GuardArguments),
@@ -51,6 +57,8 @@ pub(crate) fn main() -> ProcessExitCode {
         Command::Convert(arguments) => convert::convert(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Node(arguments) => node::node(arguments),
+        Command::Certs(arguments) => certs::certs(&arguments),
+        Command::Kv(arguments) => kv::kv(&arguments),
         Command::Guard(arguments) => guard::guard(arguments),
     };
     ProcessExitCode::from(code as u8)

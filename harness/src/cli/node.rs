@@ -19,11 +19,11 @@ pub(super) struct NodeArguments {
     /// UDP address to serve peers and clients on; port 0 lets the system choose
     #[arg(long)]
     listen: SocketAddr,
-    /// Where this node reaches a peer, as n2=ADDR; once for each peer
-    #[arg(long = "peer", value_name = "NODE=ADDR", value_parser = node_address)]
+    /// Where this node reaches its peers, as n2=ADDR,n3=ADDR; repeatable. Its own name among them is passed over
+    #[arg(long = "peers", visible_alias = "peer", value_name = "NODE=ADDR", value_delimiter = ',', value_parser = node_address)]
     peers: Vec<(NodeId, SocketAddr)>,
-    /// Where clients reach a node, as n2=ADDR; for answers that name the leader
-    #[arg(long, value_name = "NODE=ADDR", value_parser = node_address)]
+    /// Where clients reach a node, as n2=ADDR, for answers that name the leader; where peers reach it, if not said
+    #[arg(long, value_name = "NODE=ADDR", value_delimiter = ',', value_parser = node_address)]
     advertise: Vec<(NodeId, SocketAddr)>,
     /// Durable state
     #[arg(long)]
@@ -31,15 +31,15 @@ pub(super) struct NodeArguments {
     /// Certificates: ca.pem, ID.pem and ID.key of this node, and PEER.pem of each peer
     #[arg(long)]
     certs: PathBuf,
-    /// Where to write the trace
+    /// Where to write the trace, for `faultline check`; none is written if not said
     #[arg(long)]
-    trace: PathBuf,
+    trace: Option<PathBuf>,
     /// How often the node has been started
     #[arg(long, default_value_t = 1)]
     incarnation: u64,
-    /// Seeds the election time-outs
+    /// Seeds the election time-outs; drawn from the time and the process if not said
     #[arg(long)]
-    seed: u64,
+    seed: Option<u64>,
     /// Zero of the run's clock on CLOCK_MONOTONIC, in nanoseconds
     #[arg(long, default_value_t = 0)]
     epoch: u64,
@@ -54,10 +54,16 @@ pub(super) struct NodeArguments {
     plant: Option<Bug>,
 }
 
-fn node_address(text: &str) -> Result<(NodeId, SocketAddr), String> {
+pub(super) fn node_address(text: &str) -> Result<(NodeId, SocketAddr), String> {
     let (node, address) = text.split_once('=').ok_or("expected NODE=ADDR, as n2=127.0.0.1:4001")?;
     let address = address.parse().map_err(|_| format!("`{address}` is not an address"))?;
     Ok((node.parse()?, address))
+}
+
+/// Another one at every start.
+fn any_seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_nanos() as u64) ^ u64::from(std::process::id()).rotate_left(32)
 }
 
 pub(super) fn node(arguments: NodeArguments) -> ExitCode {
@@ -69,16 +75,18 @@ pub(super) fn node(arguments: NodeArguments) -> ExitCode {
         .with_ansi(false)
         .init();
     let id = arguments.id;
+    let nodes = arguments.peers;
+    let advertise = if arguments.advertise.is_empty() { &nodes } else { &arguments.advertise };
     let options = Options {
         id,
         listen: arguments.listen,
-        peers: arguments.peers.into_iter().collect(),
-        advertise: arguments.advertise.into_iter().collect(),
+        advertise: advertise.iter().copied().collect(),
+        peers: nodes.iter().copied().filter(|(peer, _)| *peer != id).collect(),
         data_dir: arguments.data_dir,
         certs: arguments.certs,
         trace: arguments.trace,
         incarnation: arguments.incarnation,
-        seed: arguments.seed,
+        seed: arguments.seed.unwrap_or_else(any_seed),
         epoch: arguments.epoch,
         election_timeout: std::time::Duration::from_millis(arguments.election_timeout),
         first_election_at: arguments.first_election_at,

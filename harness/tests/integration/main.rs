@@ -3,4 +3,5 @@
 mod bad_input;
 mod recordings;
 mod runs;
+mod standing_alone;
 mod support;

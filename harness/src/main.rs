@@ -3,6 +3,7 @@
 //! `faultline run` starts a cluster of real processes, breaks it on purpose, records what clients saw, and judges the recording.
 //! See `docs/ARCHITECTURE.md`.
 
+mod bench;
 mod cli;
 mod clients;
 mod cluster;

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod bench_node;
 mod certs;
 mod check;
 mod convert;
@@ -43,6 +44,8 @@ enum Command {
     Certs(certs::CertsArguments),
     /// Be a client of nodes that you started yourself
     Kv(kv::KvArguments),
+    /// Measure the reference system: writes, linearizable reads, and the time without a leader
+    BenchNode(bench_node::BenchNodeArguments),
     /// Become a program that ends when its parent does (used by `run`)
     #[command(hide = true)]
     Guard(guard::GuardArguments),
@@ -59,6 +62,7 @@ pub(crate) fn main() -> ProcessExitCode {
         Command::Node(arguments) => node::node(arguments),
         Command::Certs(arguments) => certs::certs(&arguments),
         Command::Kv(arguments) => kv::kv(&arguments),
+        Command::BenchNode(arguments) => bench_node::bench_node(&arguments),
         Command::Guard(arguments) => guard::guard(arguments),
     };
     ProcessExitCode::from(code as u8)

@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::sync::mpsc;
 
-pub(crate) use self::process::{Exit, OURSELVES};
+pub(crate) use self::process::{Exit, OURSELVES, guarded};
 use self::process::{Process, StartError};
 pub(crate) use self::spawner::Spawner;
 use crate::links::Network;

@@ -196,7 +196,7 @@ pub(crate) fn signal_group(pid: u32, signal: Signal) {
 pub(crate) const OURSELVES: &str = "/proc/self/exe";
 
 /// `faultline guard --parent PID -- <binary> <arguments>`: see `cli/guard.rs`.
-fn guarded(binary: &Path, arguments: Vec<String>) -> Command {
+pub(crate) fn guarded(binary: &Path, arguments: Vec<String>) -> Command {
     let mut command = Command::new(OURSELVES);
     command.args(["guard", "--parent", &std::process::id().to_string(), "--"]);
     command.arg(binary).args(arguments);

@@ -1,0 +1,112 @@
+//! `faultline bench-node`: how quick the reference system is, and etcd beside it.
+//!
+//! Three nodes on this machine, clients that ask for the next thing when they have the answer to the last (a closed loop), each with a
+//! connection of its own to the leader. Both systems get the same clients, the same durations, the same values, and sync every write to the
+//! same file system. What differs stands in the table's heading: ours encrypts, etcd does not.
+
+#[cfg(feature = "etcd")]
+mod etcd;
+mod load;
+mod ours;
+mod processes;
+mod table;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use self::load::{Measured, failover, load};
+pub(crate) use self::table::Table;
+
+/// What is measured.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Numbers of clients, one after another.
+    pub(crate) clients: Vec<usize>,
+    /// How long each load goes on.
+    pub(crate) duration: Duration,
+    /// How often the leader is killed.
+    pub(crate) kills: usize,
+}
+
+/// What clients ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Write,
+    /// Linearizable.
+    Read,
+}
+
+/// Three running nodes of a system.
+trait System: Sized {
+    /// A client with a connection of its own to one node.
+    type Client: Client;
+    /// Its name in the table, with what is to be known about it.
+    const NAME: &'static str;
+
+    /// Starts the nodes and waits until one leads.
+    async fn start(dir: &Path) -> anyhow::Result<Self>;
+
+    /// The place of the node that leads, once one does.
+    async fn leader(&self) -> anyhow::Result<usize>;
+
+    /// Connects a client to the node at this place.
+    async fn connect(&self, place: usize) -> anyhow::Result<Self::Client>;
+
+    /// The processes of the nodes, by place.
+    fn processes(&mut self) -> &mut [processes::Process];
+
+    /// Starts the node at this place again and waits until it has caught up.
+    async fn restart(&mut self, place: usize) -> anyhow::Result<()>;
+}
+
+/// A client of one node.
+trait Client: Clone + Send + 'static {
+    /// Sets a key; true if that is acknowledged.
+    fn write(&mut self, key: String, value: i64) -> impl Future<Output = bool> + Send;
+
+    /// Reads a key linearizably; true if there is an answer.
+    fn read(&mut self, key: String) -> impl Future<Output = bool> + Send;
+}
+
+/// The measurements of one system.
+#[derive(Debug)]
+struct Row {
+    system: &'static str,
+    loads: Vec<(usize, Kind, Measured)>,
+    /// From the kill of the leader to the first acknowledged write.
+    failovers: Vec<Duration>,
+}
+
+/// Measures our system, and etcd after it where that is asked for.
+pub(crate) async fn bench(plan: &Plan, against_etcd: bool) -> anyhow::Result<Table> {
+    let mut rows = vec![measure::<ours::Cluster>(plan).await?];
+    if against_etcd {
+        #[cfg(feature = "etcd")]
+        rows.push(measure::<etcd::Cluster>(plan).await?);
+        #[cfg(not(feature = "etcd"))]
+        anyhow::bail!(
+            "this binary was built without etcd's client: cargo build --release --features etcd (needs protoc)"
+        );
+    }
+    Ok(Table::new(plan, &std::mem::take(&mut rows)))
+}
+
+async fn measure<S: System>(plan: &Plan) -> anyhow::Result<Row> {
+    let dir = tempfile::Builder::new().prefix("faultline-bench-").tempdir_in(".")?;
+    let mut system = S::start(dir.path()).await.with_context(|| S::NAME.to_string())?;
+    let mut loads = Vec::new();
+    for clients in &plan.clients {
+        for kind in [Kind::Write, Kind::Read] {
+            let measured = load(&mut system, *clients, kind, plan.duration).await?;
+            eprintln!("{}: {clients} clients, {kind:?}: {measured}", S::NAME);
+            loads.push((*clients, kind, measured));
+        }
+    }
+    let mut failovers = Vec::new();
+    for _ in 0..plan.kills {
+        failovers.push(failover(&mut system).await?);
+    }
+    Ok(Row { system: S::NAME, loads, failovers })
+}

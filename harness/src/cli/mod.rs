@@ -4,6 +4,7 @@ mod check;
 mod convert;
 mod follow;
 mod guard;
+mod inspect;
 mod node;
 mod run;
 mod verify;
@@ -35,7 +36,7 @@ enum Command {
     Convert(convert::ConvertArguments),
     /// Check a certificate against its history, without trusting who wrote it
     Verify(verify::VerifyArguments),
-    /// Be a node of the reference system (started by `run`)
+    /// Be a node of the reference system (started by `run`), or look into the data directory of one
     Node(node::NodeArguments),
     /// Become a program that ends when its parent does (used by `run`)
     #[command(hide = true)]

@@ -56,7 +56,9 @@ fn describe(inspection: &Inspection) -> String {
     }
     if let Some(torn) = &inspection.torn_tail {
         let (path, offset, bytes) = (torn.path.display(), torn.offset, torn.bytes);
-        let text = format!("{bytes} bytes at byte {offset} of {path}: a write that a crash interrupted, cut off at the next start");
+        let text = format!(
+            "{bytes} bytes at byte {offset} of {path}: a write that a crash interrupted, cut off at the next start"
+        );
         line("torn tail", text);
     }
     match &inspection.damage {
@@ -81,7 +83,8 @@ fn snapshot(inspection: &Inspection) -> String {
 
 fn segment(summary: &SegmentSummary) -> String {
     let SegmentSummary { file, bytes, used_bytes, frames, indices, terms } = summary;
-    let mut text = format!("{}: {used_bytes} of {bytes} bytes used, {frames} frames", file.display());
+    let mut text =
+        format!("{}: {used_bytes} of {bytes} bytes used, {frames} frames", file.display());
     if let (Some((low, high)), Some((oldest, newest))) = (indices, terms) {
         let _ = write!(text, ", entries {low} to {high}, terms {oldest} to {newest}");
     }

@@ -222,6 +222,8 @@ impl Storage {
         for path in &found.leftovers {
             files::remove(path)?;
         }
+        // The process before may have died between a rename and this: what is built on a file must not outlive its name.
+        files::sync_directory(dir)?;
         let (sequence, _) = found.slots.newest.expect("a sound directory has a watermark");
         let mut shape = found.shape.clone();
         let (segment, chain) = if found.end.segment == 0 {

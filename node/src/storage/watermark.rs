@@ -9,8 +9,9 @@
 //! ```
 //!
 //! Two slots of 512 bytes are written in turn: one is whole whatever happens to the other. Its writes are not synced one by one, which would double
-//! the cost of every batch. So it is exact when a process dies. After a power failure it may lag by what the kernel had not written back, half a minute
-//! at the most, and if then the very end of the log is damaged too, that passes for a torn write. It is synced when a segment or a snapshot is finished.
+//! the cost of every batch. So it is exact when a process dies. After a power failure it may lag by what the kernel had not written back, about half a
+//! minute; if then everything from some batch behind it to the end of the log is damaged too, that passes for a torn write. It is synced when a segment or a snapshot is
+//! finished.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

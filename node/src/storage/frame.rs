@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::raft::{Entry, HardState, LogIndex, NodeId, Term};
 
 /// Bytes of a frame before its payload.
-pub(super) const HEAD_BYTES: usize = 29;
+const HEAD_BYTES: usize = 29;
 const CHECKSUM_AT: usize = 4;
 const PREVIOUS_AT: usize = 8;
 const KIND_AT: usize = 12;
@@ -163,11 +163,18 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// How many bytes there are up to the last that is not zero.
+pub(super) fn written_bytes(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+}
+
 /// Every good frame in `bytes`, wherever it begins, chained or not, with its offset.
 pub(super) fn good_frames(bytes: &[u8]) -> impl Iterator<Item = (usize, Frame<'_>)> {
+    // None begins in the zeros at the end, but the last one may well end in zeros of its own.
+    let end = written_bytes(bytes);
     let mut at = 0;
     std::iter::from_fn(move || {
-        while at + HEAD_BYTES <= bytes.len() {
+        while at < end {
             let offset = at;
             if let Some(frame) = Frame::decode(&bytes[offset..]) {
                 at += frame.bytes();

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::error::{Damage, Error, io};
 use super::files;
-use super::frame::{Frame, Record, good_frames};
+use super::frame::{Frame, Record, good_frames, written_bytes};
 use super::segment::{self, HEADER_BYTES, Header};
 use super::shape::Shape;
 use super::snapshot::{self, StoredSnapshot};
@@ -115,7 +115,7 @@ impl Found {
         }
     }
 
-    /// Keeps the entries those that the shape speaks of.
+    /// Does to the entries what `record` did to the shape.
     fn mirror(&mut self, record: Record) {
         match record {
             Record::Entry(entry) => self.entries.push(entry),
@@ -264,7 +264,7 @@ impl<'a> Reader<'a> {
         rest: &[u8],
         is_last: bool,
     ) -> Result<(), &'static str> {
-        let written = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let written = written_bytes(rest);
         if written > 0 && !is_last {
             return Err("a frame is unreadable, and a later segment follows it");
         }
@@ -276,7 +276,7 @@ impl<'a> Reader<'a> {
                 "frames that were durable are missing"
             });
         }
-        if good_frames(&rest[..written]).any(|(_, frame)| frame.begins_batch()) {
+        if good_frames(rest).any(|(_, frame)| frame.begins_batch()) {
             return Err("a frame is unreadable, and a later write follows it");
         }
         if written > 0 {

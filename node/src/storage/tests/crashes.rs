@@ -69,7 +69,9 @@ fn a_hole_in_the_last_write_is_torn_and_in_the_one_before_it_is_damage() {
     restore(dir.path(), &files);
     let lagging = std::fs::read(dir.path().join(watermark::FILE_NAME)).unwrap();
     let (mut storage, _) = Storage::open(dir.path(), N1).unwrap();
-    storage.persist(None, vec![append(12, 2)]).unwrap();
+    // Its vote for n1 ends in zeros, as what is allocated ahead does.
+    let hard_state = HardState { term: Term(3), vote: Some(N1) };
+    storage.persist(Some(hard_state), vec![]).unwrap();
     drop(storage);
     let mut hole = std::fs::read(&path).unwrap();
     hole[began..began + 30].fill(0);

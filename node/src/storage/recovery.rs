@@ -115,6 +115,11 @@ impl Found {
         }
     }
 
+    /// Only the first finding counts: what is behind it was read with less to go by.
+    fn note(&mut self, damage: Damage) {
+        self.damage.get_or_insert(damage);
+    }
+
     /// Does to the entries what `record` did to the shape.
     fn mirror(&mut self, record: Record) {
         match record {
@@ -171,7 +176,7 @@ impl<'a> Reader<'a> {
             file.read_to_end(&mut bytes).map_err(io("read", path))?;
             let is_last = place + 1 == segments.len();
             if readable && let Err(damage) = self.read_segment(*number, path, &bytes, is_last) {
-                self.found.damage.get_or_insert(damage);
+                self.found.note(damage);
                 readable = false;
             }
             if !readable {
@@ -179,7 +184,7 @@ impl<'a> Reader<'a> {
             }
         }
         if readable && let Err(damage) = self.check_watermark() {
-            self.found.damage.get_or_insert(damage);
+            self.found.note(damage);
         }
         Ok(())
     }
@@ -309,11 +314,11 @@ impl<'a> Reader<'a> {
         {
             let path = files::numbered(self.dir, mark.index.0, snapshot::EXTENSION);
             let missing = Damage { path, offset: 0, reason: "the snapshot is missing" };
-            self.found.damage.get_or_insert(missing);
+            self.found.note(missing);
         } else if let Some((index, path)) = newest {
             match snapshot::read(path, *index)? {
                 Ok(snapshot) => self.take_snapshot(path, snapshot),
-                Err(damage) => _ = self.found.damage.get_or_insert(damage),
+                Err(damage) => self.found.note(damage),
             }
         }
         Ok(())
@@ -332,7 +337,7 @@ impl<'a> Reader<'a> {
         match applied {
             Err(reason) => {
                 let damage = Damage { path: path.to_path_buf(), offset: 0, reason };
-                self.found.damage.get_or_insert(damage);
+                self.found.note(damage);
             }
             Ok(()) if known => {}
             Ok(()) => self.found.unmarked_snapshot = Some(record),
@@ -363,7 +368,7 @@ impl<'a> Reader<'a> {
             let first =
                 found.segments.first().map_or_else(PathBuf::new, |first| first.file.clone());
             let reason = "entries before it are missing, and no snapshot covers them";
-            found.damage.get_or_insert(Damage { path: self.dir.join(first), offset: 0, reason });
+            found.note(Damage { path: self.dir.join(first), offset: 0, reason });
         }
         self.found
     }

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use crate::bug::Bug;
 use crate::client::{Request, Response};
 use crate::raft::{Config, Message, NodeId, Raft};
-use crate::storage::{self, Storage};
+use crate::storage::{self, Storage, TornTail};
 use crate::trace_file::{RunClock, TraceFile};
 use crate::transport::{
     CLIENT_ALPN, FRAME_BYTES_MAX, Identity, PEER_ALPN, Peers, decode, encode, listening, serve_peer,
@@ -95,6 +95,9 @@ pub fn run(options: Options, ready: impl FnOnce(SocketAddr)) -> Result<(), Error
     let _within = runtime.enter();
     let clock = RunClock::new(options.epoch);
     let (storage, recovered) = Storage::open(&options.data_dir, options.id)?;
+    if let Some(TornTail { path, offset, bytes }) = &recovered.torn_tail {
+        tracing::warn!(path = %path.display(), offset, bytes, "cut off a write that a crash had interrupted");
+    }
     let trace = |path| TraceFile::create(path, options.id, options.incarnation, clock);
     let trace = options.trace.as_deref().map(trace).transpose()?;
     let identity = Arc::new(Identity::load(

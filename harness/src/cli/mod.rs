@@ -6,6 +6,7 @@ mod check;
 mod convert;
 mod follow;
 mod guard;
+mod inspect;
 mod kv;
 mod node;
 mod run;
@@ -38,7 +39,7 @@ enum Command {
     Convert(convert::ConvertArguments),
     /// Check a certificate against its history, without trusting who wrote it
     Verify(verify::VerifyArguments),
-    /// Be a node of the reference system, started by `run` or by you
+    /// Be a node of the reference system, started by `run` or by you, or look into the data directory of one
     Node(node::NodeArguments),
     /// Make an authority and certificates for nodes and clients that you start yourself
     Certs(certs::CertsArguments),

@@ -1,18 +1,36 @@
-//! `faultline node`: the node contract of `docs/formats.md`.
+//! `faultline node`: the node contract of `docs/formats.md`, and what can be done with a node that has stopped.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use checker::verdict::ExitCode;
-use clap::Args;
+use clap::{Args, Subcommand};
 use node::bug::Bug;
 use node::raft::NodeId;
 use node::server::Options;
 use tracing_subscriber::EnvFilter;
 
-/// Arguments of a node.
+use super::inspect::{self, InspectArguments};
+
+/// Either a node's own arguments or a subcommand.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct NodeArguments {
+    #[command(subcommand)]
+    command: Option<NodeCommand>,
+    #[command(flatten)]
+    serve: Option<ServeArguments>,
+}
+
+#[derive(Debug, Subcommand)]
+enum NodeCommand {
+    /// Show and verify the data directory of a node that has stopped
+    Inspect(InspectArguments),
+}
+
+/// Arguments of a node that serves.
+#[derive(Debug, Args)]
+struct ServeArguments {
     /// Name of this node: n1, n2, …
     #[arg(long)]
     id: NodeId,
@@ -67,6 +85,14 @@ fn any_seed() -> u64 {
 }
 
 pub(super) fn node(arguments: NodeArguments) -> ExitCode {
+    match (arguments.command, arguments.serve) {
+        (Some(NodeCommand::Inspect(arguments)), _) => inspect::inspect(&arguments),
+        (None, Some(arguments)) => serve(arguments),
+        (None, None) => unreachable!("clap asks for one of the two"),
+    }
+}
+
+fn serve(arguments: ServeArguments) -> ExitCode {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,node=debug"));
     tracing_subscriber::fmt()

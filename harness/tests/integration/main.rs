@@ -1,6 +1,7 @@
 //! The binary as a user runs it, on real processes.
 
 mod bad_input;
+mod inspect;
 mod recordings;
 mod runs;
 mod standing_alone;

@@ -23,7 +23,7 @@ pub enum Payload {
     /// Nothing: a leader's first entry, which lets it commit what it inherited.
     Noop,
     /// A command for the state machine.
-    Command(Vec<u8>),
+    Command(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
 /// The log with a chained hash of every prefix.

@@ -1,78 +1,70 @@
-//! Durable state: term, vote and log, in one append-only file of checksummed frames (`frame.rs`).
+//! Durable state: term, vote, log and snapshots.
 //!
-//! A data directory holds `raft.log` and belongs to one process at a time. Every change is appended and
-//! synced before anybody hears of it; at start the file is read from the beginning. A node was killed in the middle
-//! of a write if the file ends in an incomplete frame: that was never answered for, and is cut off. A bad frame
-//! with good ones behind it is damage, and the node refuses to start.
+//! A data directory belongs to one process at a time. It holds
+//!
+//! ```text
+//! lock                              held by the process that has the directory open
+//! watermark                         how far the log had been synced                         (watermark.rs)
+//! 00000000000000000007.wal          a segment of the log, the last is written to            (segment.rs, frame.rs)
+//! 00000000000000004711.snapshot     the state machine after entry 4711                      (snapshot.rs)
+//! *.tmp                             what was being made when a process died
+//! ```
+//!
+//! Every change of term, vote or log is a frame. The changes of a batch are one write and one sync, and nobody hears of them before; hard state and log are
+//! in the same file, so that one sync is enough. At start everything is read and verified (recovery.rs): a write in whose middle the process died is cut off,
+//! anything else that is not as it was written is damage, and the node refuses to start.
+//!
+//! What fails to be written is never tried again: the process ends. Only for want of space the caller may go on, as nothing was written then.
 
+mod error;
+mod files;
 mod frame;
+mod inspect;
+mod latency;
+mod recovery;
+mod segment;
+mod shape;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod watermark;
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 
-use self::frame::Frames;
+pub use self::error::{Damage, Error};
+pub use self::frame::SnapshotMark;
+pub use self::inspect::{Inspection, LogSummary, SnapshotSummary, inspect};
+pub use self::latency::{SyncFigures, SyncTimes};
+pub use self::recovery::{SegmentSummary, TornTail};
+pub use self::snapshot::StoredSnapshot;
+pub use self::watermark::{Position, Watermark};
+
+use self::error::io;
+use self::frame::{Record, encode_batch};
+use self::recovery::Found;
+use self::segment::Segment;
+use self::shape::Shape;
+use self::watermark::WatermarkFile;
 use crate::raft::{Entry, HardState, LogIndex, LogWrite, NodeId, Term};
 
-/// What can go wrong with a data directory. All of it ends the node: none of it can be retried safely.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The operating system refused.
-    #[error("{action} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// Another process has the directory.
-    #[error("{} is in use by another process", path.display())]
-    InUse {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// The file is damaged before its end: what was acknowledged may be lost.
-    #[error(
-        "{} is damaged at byte {offset}: {reason}; the node must not take part with an incomplete log",
-        path.display()
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Where the first bad frame begins.
-        offset: u64,
-        /// What is wrong there.
-        reason: &'static str,
-    },
-    /// The directory is another node's.
-    #[error("{} belongs to node {owner}, not to {id}", path.display())]
-    WrongNode {
-        /// The file.
-        path: PathBuf,
-        /// Whose it is.
-        owner: NodeId,
-        /// Who tried to use it.
-        id: NodeId,
-    },
+/// The file that says by its lock whether somebody has the directory open.
+const LOCK: &str = "lock";
+
+/// What can be chosen about a data directory.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How large a segment of the log may grow before the next is begun, in bytes. A single batch may exceed it.
+    pub segment_bytes_max: u64,
 }
 
-/// What is written: one record a frame.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Record {
-    /// Always first: whose file it is.
-    Owner(NodeId),
-    HardState {
-        term: Term,
-        vote: Option<NodeId>,
-    },
-    Append(Entry),
-    Truncate {
-        from: LogIndex,
-    },
+impl Default for Settings {
+    fn default() -> Self {
+        Self { segment_bytes_max: 64 << 20 }
+    }
 }
 
 /// The durable state as it was found.
@@ -80,219 +72,279 @@ enum Record {
 pub struct Recovered {
     /// Term and vote.
     pub hard_state: HardState,
-    /// The log, from index 1.
+    /// The newest snapshot.
+    pub snapshot: Option<StoredSnapshot>,
+    /// Where the log begins: 1, or at the latest behind the snapshot. Entries that the snapshot covers may still be there.
+    pub first_index: LogIndex,
+    /// The log, from `first_index` on, without gaps.
     pub entries: Vec<Entry>,
-    /// Bytes of an incomplete last write that were cut off.
-    pub torn_bytes: u64,
+    /// The incomplete last write that was cut off, if there was one.
+    pub torn_tail: Option<TornTail>,
+}
+
+/// What opening a directory gives.
+#[derive(Debug)]
+pub enum Opened {
+    /// Everything that was ever acknowledged is there.
+    Sound(Box<Storage>, Recovered),
+    /// It is not. Nothing was changed in the directory.
+    Damaged(Box<Salvaged>),
+}
+
+/// What a damaged directory still tells: for a repair that lets the node take part without a vote until it has everything again.
+#[derive(Debug)]
+pub struct Salvaged {
+    /// The first thing that is wrong.
+    pub damage: Damage,
+    /// What stands before it. Term and vote may be outdated.
+    pub readable: Recovered,
+    /// The last entry that anything readable tells of, watermark and frames behind the damage included. After the death of a process no later
+    /// one was acknowledged. After a power failure one may have been, as the watermark may lag: who must be sure asks a majority
+    /// that does not count this node.
+    pub last_index_seen: LogIndex,
+    /// The highest term that anything readable tells of, with the same reservation.
+    pub term_seen: Term,
 }
 
 /// An open data directory.
 #[derive(Debug)]
 pub struct Storage {
-    file: File,
-    path: PathBuf,
-    /// Checksum of the last frame; each frame repeats that of the one before it.
-    last_checksum: u32,
+    dir: PathBuf,
+    id: NodeId,
+    settings: Settings,
+    /// Held until the process ends or this is dropped.
+    _lock: File,
+    segment: Segment,
+    /// The checksum of the last frame.
+    chain: u32,
+    shape: Shape,
+    watermark: WatermarkFile,
+    sync_times: SyncTimes,
+    /// A write failed: what is on disk is not known any more.
+    failed: bool,
 }
 
 impl Storage {
-    /// Opens or creates the data directory of node `id` and reads what is there.
+    /// Opens or creates the data directory of node `id` and reads what is there. Damage is an error.
     pub fn open(dir: &Path, id: NodeId) -> Result<(Self, Recovered), Error> {
-        std::fs::create_dir_all(dir).map_err(io("create", dir))?;
-        let path = dir.join("raft.log");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(io("open", &path))?;
-        lock(&file, dir)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(io("read", &path))?;
-        let (recovered, good_bytes, last_checksum) = recover(&bytes, &path, id)?;
-        file.set_len(good_bytes).map_err(io("truncate", &path))?;
-        file.seek(SeekFrom::End(0)).map_err(io("seek in", &path))?;
-        let mut storage = Self { file, path, last_checksum };
-        if good_bytes == 0 {
-            storage.write(&[Record::Owner(id)])?;
-            let directory = File::open(dir).map_err(io("open", dir))?;
-            directory.sync_all().map_err(io("sync", dir))?;
+        match Self::open_or_salvage(dir, id, Settings::default())? {
+            Opened::Sound(storage, recovered) => Ok((*storage, recovered)),
+            Opened::Damaged(salvaged) => Err(Error::Damaged(salvaged.damage)),
         }
-        Ok((storage, recovered))
     }
 
-    /// Makes a step's changes durable: one write, one sync. After an error the node must stop: the page cache no
-    /// longer says what is on disk, and a second sync may lie.
+    /// As [`Self::open`], but damage is a result: who can repair it learns what is left.
+    pub fn open_or_salvage(dir: &Path, id: NodeId, settings: Settings) -> Result<Opened, Error> {
+        create_directory(dir)?;
+        let lock = lock(dir)?;
+        let found = match recovery::read(dir)? {
+            Some(found) => found,
+            None => {
+                WatermarkFile::create(dir)?;
+                recovery::read(dir)?.expect("the watermark is there")
+            }
+        };
+        if let Some(owner) = found.node.filter(|owner| *owner != id) {
+            return Err(Error::WrongNode { path: dir.to_path_buf(), owner, id });
+        }
+        match found.damage.clone() {
+            Some(damage) => Ok(Opened::Damaged(Box::new(Salvaged::new(damage, found)))),
+            None => Self::resume(dir, id, settings, lock, found),
+        }
+    }
+
+    /// Makes a step's changes durable: one write, one sync. After an error other than [`Error::NoSpace`] the node must stop.
     pub fn persist(
         &mut self,
         hard_state: Option<HardState>,
         log: Vec<LogWrite>,
     ) -> Result<(), Error> {
-        let hard_state =
-            hard_state.map(|HardState { term, vote }| Record::HardState { term, vote });
         let log = log.into_iter().map(|write| match write {
             LogWrite::Truncate { from } => Record::Truncate { from },
-            LogWrite::Append(entry) => Record::Append(entry),
+            LogWrite::Append(entry) => Record::Entry(entry),
         });
-        let records: Vec<_> = hard_state.into_iter().chain(log).collect();
-        if records.is_empty() { Ok(()) } else { self.write(&records) }
+        let records: Vec<_> = hard_state.map(Record::HardState).into_iter().chain(log).collect();
+        if records.is_empty() { Ok(()) } else { self.change(|storage| storage.append(&records)) }
     }
 
-    fn write(&mut self, records: &[Record]) -> Result<(), Error> {
-        let mut bytes = Vec::new();
-        for record in records {
-            self.last_checksum = frame::encode(record, self.last_checksum, &mut bytes);
+    /// Saves the state machine as it was after the entry at `index`, which must not lie before the newest snapshot. If the log has that entry, of that term, it
+    /// stays as it is; otherwise the snapshot replaces it, and the next entry is the one behind `index`. For want of space nothing happens,
+    /// or the snapshot is there but not in effect until it is saved again or the node restarted.
+    pub fn save_snapshot(
+        &mut self,
+        index: LogIndex,
+        term: Term,
+        metadata: &[u8],
+        data: &[u8],
+    ) -> Result<(), Error> {
+        let mark = SnapshotMark { index, term };
+        let older = self.shape.snapshot;
+        self.change(|storage| {
+            snapshot::save(&storage.dir, mark, metadata, data)?;
+            storage.append(&[storage.shape.snapshot_record(mark)])?;
+            storage.watermark.sync()?;
+            match older {
+                Some(older) if older.index < index => snapshot::remove(&storage.dir, older),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// Deletes the segments that hold nothing from `keep_from` on. The snapshot must cover everything before it; what the caller keeps of
+    /// that serves nodes that lag a little.
+    pub fn compact(&mut self, keep_from: LogIndex) -> Result<(), Error> {
+        let covered = self.shape.snapshot.map_or(LogIndex(0), |snapshot| snapshot.index);
+        assert!(keep_from <= covered.next(), "only what a snapshot covers may go");
+        self.change(|storage| {
+            let segments = storage.shape.drop_segments(keep_from);
+            // From the oldest on: whatever is left after a crash has no gap.
+            for number in &segments {
+                files::remove(&files::numbered(&storage.dir, *number, segment::EXTENSION))?;
+            }
+            if segments.is_empty() { Ok(()) } else { files::sync_directory(&storage.dir) }
+        })
+    }
+
+    /// How long syncs of the log have taken since it was opened.
+    pub fn sync_times(&self) -> &SyncTimes {
+        &self.sync_times
+    }
+
+    /// Goes on where a sound directory ends, and finishes what the process before this one was killed in.
+    fn resume(
+        dir: &Path,
+        id: NodeId,
+        settings: Settings,
+        lock: File,
+        found: Found,
+    ) -> Result<Opened, Error> {
+        let bytes_max = settings.segment_bytes_max;
+        for path in &found.leftovers {
+            files::remove(path)?;
         }
-        self.file.write_all(&bytes).map_err(io("write", &self.path))?;
-        self.file.sync_data().map_err(io("sync", &self.path))
+        // The process before may have died between a rename and this: what is built on a file must not outlive its name.
+        files::sync_directory(dir)?;
+        let (sequence, _) = found.slots.newest.expect("a sound directory has a watermark");
+        let mut shape = found.shape.clone();
+        let (segment, chain) = if found.end.segment == 0 {
+            Segment::create(dir, (id, 1), (&mut shape, 0), bytes_max)?
+        } else {
+            (Segment::open(dir, found.end, bytes_max)?, found.chain)
+        };
+        let mut storage = Self {
+            dir: dir.to_path_buf(),
+            id,
+            settings,
+            _lock: lock,
+            segment,
+            chain,
+            shape,
+            watermark: WatermarkFile::open(dir, sequence)?,
+            sync_times: SyncTimes::default(),
+            failed: false,
+        };
+        if let Some(record) = &found.unmarked_snapshot {
+            storage.append(std::slice::from_ref(record))?;
+        }
+        storage.write_watermark()?;
+        storage.watermark.sync()?;
+        Ok(Opened::Sound(Box::new(storage), found.into()))
+    }
+
+    /// Carries out a change. One that failed is the last: see [`Error`].
+    fn change(&mut self, change: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+        if self.failed {
+            return Err(Error::Failed { path: self.dir.clone() });
+        }
+        let result = change(self);
+        self.failed = matches!(&result, Err(error) if !matches!(error, Error::NoSpace { .. }));
+        result
+    }
+
+    fn append(&mut self, records: &[Record]) -> Result<(), Error> {
+        let (mut bytes, mut chain) = encode_batch(records, self.chain);
+        if !self.segment.has_room(bytes.len()) {
+            self.begin_segment()?;
+            (bytes, chain) = encode_batch(records, self.chain);
+        }
+        let mut shape = self.shape.clone();
+        for record in records {
+            let applied = shape.apply(record);
+            assert_eq!(applied, Ok(()), "only what can be read back is written: {record:?}");
+        }
+        let took = self.segment.append(&bytes)?;
+        self.sync_times.record(took);
+        (self.chain, self.shape) = (chain, shape);
+        self.write_watermark()
+    }
+
+    fn begin_segment(&mut self) -> Result<(), Error> {
+        let number = self.segment.position().segment + 1;
+        let (id, bytes_max) = (self.id, self.settings.segment_bytes_max);
+        (self.segment, self.chain) =
+            Segment::create(&self.dir, (id, number), (&mut self.shape, self.chain), bytes_max)?;
+        self.write_watermark()?;
+        self.watermark.sync()
+    }
+
+    fn write_watermark(&mut self) -> Result<(), Error> {
+        self.watermark.write(&Watermark {
+            position: self.segment.position(),
+            chain: self.chain,
+            last_index: self.shape.last(),
+            term: self.shape.hard_state.term,
+        })
+    }
+}
+
+impl Salvaged {
+    fn new(damage: Damage, found: Found) -> Self {
+        let (last_index_seen, term_seen) = (found.claims.last_index, found.claims.term);
+        Self { damage, readable: found.into(), last_index_seen, term_seen }
+    }
+}
+
+impl From<Found> for Recovered {
+    fn from(mut found: Found) -> Self {
+        found.take_unmarked_snapshot();
+        Self {
+            hard_state: found.shape.hard_state,
+            snapshot: found.snapshot,
+            first_index: found.shape.first(),
+            entries: found.entries,
+            torn_tail: found.torn_tail,
+        }
+    }
+}
+
+/// Creates the directory, so that it is there after a power failure too.
+fn create_directory(dir: &Path) -> Result<(), Error> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(dir).map_err(io("create", dir))?;
+    match dir.parent() {
+        Some(parent) if parent != Path::new("") => files::sync_directory(parent),
+        _ => files::sync_directory(Path::new(".")),
     }
 }
 
 /// Two processes on one directory would each undo what the other wrote. The lock goes with the process.
-fn lock(file: &File, dir: &Path) -> Result<(), Error> {
-    use rustix::fs::FlockOperation;
-    rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-        rustix::io::Errno::WOULDBLOCK => Error::InUse { path: dir.to_path_buf() },
+fn lock(dir: &Path) -> Result<File, Error> {
+    let path = dir.join(LOCK);
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(io("open", &path))?;
+    take_lock(&file, FlockOperation::NonBlockingLockExclusive, dir)?;
+    Ok(file)
+}
+
+fn take_lock(file: &File, operation: FlockOperation, dir: &Path) -> Result<(), Error> {
+    rustix::fs::flock(file, operation).map_err(|error| match error {
+        Errno::WOULDBLOCK => Error::InUse { path: dir.to_path_buf() },
         error => io("lock", dir)(error.into()),
     })
-}
-
-/// Replays the frames. Returns the state, how many bytes of the file are good, and the last frame's checksum.
-fn recover(bytes: &[u8], path: &Path, id: NodeId) -> Result<(Recovered, u64, u32), Error> {
-    let damaged = |offset, reason| Error::Damaged { path: path.to_path_buf(), offset, reason };
-    let mut recovered = Recovered::default();
-    let mut frames = Frames::new(bytes);
-    while let Some(record) = frames.next_record() {
-        let offset = frames.offset();
-        match record {
-            Record::Owner(owner) if owner == id => {}
-            Record::Owner(owner) => {
-                return Err(Error::WrongNode { path: path.to_path_buf(), owner, id });
-            }
-            Record::HardState { term, vote } => recovered.hard_state = HardState { term, vote },
-            Record::Append(entry) if entry.index.0 == recovered.entries.len() as u64 + 1 => {
-                recovered.entries.push(entry);
-            }
-            Record::Append(_) => return Err(damaged(offset, "a log index is out of order")),
-            Record::Truncate { from } => {
-                recovered.entries.truncate(from.0.saturating_sub(1) as usize);
-            }
-        }
-    }
-    let good_bytes = frames.offset();
-    if frames.good_frame_follows() {
-        return Err(damaged(good_bytes, "a frame is unreadable, and good ones follow it"));
-    }
-    recovered.torn_bytes = bytes.len() as u64 - good_bytes;
-    Ok((recovered, good_bytes, frames.last_checksum()))
-}
-
-fn io<'a>(action: &'static str, path: &'a Path) -> impl Fn(std::io::Error) -> Error + 'a {
-    move |source| Error::Io { action, path: path.to_path_buf(), source }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::raft::Payload;
-
-    const N1: NodeId = NodeId(1);
-
-    fn entry(index: u64, term: u64) -> Entry {
-        Entry {
-            index: LogIndex(index),
-            term: Term(term),
-            payload: Payload::Command(vec![index as u8; 20]),
-        }
-    }
-
-    fn hard_state(term: u64) -> HardState {
-        HardState { term: Term(term), vote: Some(NodeId(2)) }
-    }
-
-    /// Writes record by record; returns the file and, for each record, its end and the state after it.
-    fn written(dir: &Path) -> (Vec<u8>, Vec<(usize, Recovered)>) {
-        let (mut storage, recovered) = Storage::open(dir, N1).unwrap();
-        assert_eq!(recovered, Recovered::default());
-        let writes = [
-            (Some(hard_state(1)), vec![]),
-            (None, vec![LogWrite::Append(entry(1, 1))]),
-            (None, vec![LogWrite::Append(entry(2, 1))]),
-            (None, vec![LogWrite::Append(entry(3, 1))]),
-            (Some(hard_state(2)), vec![]),
-            (None, vec![LogWrite::Truncate { from: LogIndex(2) }]),
-            (None, vec![LogWrite::Append(entry(2, 2))]),
-        ];
-        let mut states = vec![(0, Recovered::default())];
-        for (hard_state, log) in writes {
-            storage.persist(hard_state, log).unwrap();
-            let bytes = std::fs::read(dir.join("raft.log")).unwrap();
-            let (state, good, _) = recover(&bytes, dir, N1).unwrap();
-            assert_eq!(good as usize, bytes.len());
-            states.push((bytes.len(), state));
-        }
-        (std::fs::read(dir.join("raft.log")).unwrap(), states)
-    }
-
-    #[test]
-    fn what_was_persisted_is_recovered() {
-        let dir = tempfile::tempdir().unwrap();
-        written(dir.path());
-        let (_, recovered) = Storage::open(dir.path(), N1).unwrap();
-        assert_eq!(recovered.hard_state, hard_state(2));
-        assert_eq!(recovered.entries, [entry(1, 1), entry(2, 2)]);
-        assert_eq!(recovered.torn_bytes, 0);
-    }
-
-    #[test]
-    fn a_file_cut_at_any_byte_opens_with_every_record_that_was_complete() {
-        let dir = tempfile::tempdir().unwrap();
-        let (bytes, states) = written(dir.path());
-        for cut in 0..bytes.len() {
-            std::fs::write(dir.path().join("raft.log"), &bytes[..cut]).unwrap();
-            let (mut storage, recovered) = Storage::open(dir.path(), N1).unwrap();
-            let (_, expected) = states.iter().rfind(|(end, _)| *end <= cut).unwrap();
-            assert_eq!(recovered.hard_state, expected.hard_state, "cut at {cut}");
-            assert_eq!(recovered.entries, expected.entries, "cut at {cut}");
-            // It can be written to again.
-            let next = entry(recovered.entries.len() as u64 + 1, 9);
-            storage.persist(None, vec![LogWrite::Append(next.clone())]).unwrap();
-            drop(storage);
-            let (_, again) = Storage::open(dir.path(), N1).unwrap();
-            assert_eq!(again.entries.last(), Some(&next), "cut at {cut}");
-        }
-    }
-
-    #[test]
-    fn a_flipped_bit_is_never_believed() {
-        let dir = tempfile::tempdir().unwrap();
-        let (bytes, states) = written(dir.path());
-        let last_record = states[states.len() - 2].0;
-        for at in 0..bytes.len() {
-            let mut flipped = bytes.clone();
-            flipped[at] ^= 0x10;
-            match recover(&flipped, dir.path(), N1) {
-                Err(Error::Damaged { .. }) => {}
-                // Without anything good behind it, damage looks like a torn write: only there may it pass.
-                Ok((state, good, _)) => {
-                    assert!(at >= last_record, "a flip at byte {at} went unnoticed");
-                    assert!(good < bytes.len() as u64);
-                    assert_eq!(state.entries, [entry(1, 1)], "a flip at byte {at}");
-                }
-                Err(other) => panic!("a flip at byte {at}: {other}"),
-            }
-        }
-    }
-
-    #[test]
-    fn a_directory_has_one_owner_and_one_process() {
-        let dir = tempfile::tempdir().unwrap();
-        let (storage, _) = Storage::open(dir.path(), N1).unwrap();
-        let error = Storage::open(dir.path(), N1).unwrap_err();
-        assert!(matches!(error, Error::InUse { .. }), "{error}");
-        drop(storage);
-        let error = Storage::open(dir.path(), NodeId(2)).unwrap_err();
-        assert!(error.to_string().contains("belongs to node n1, not to n2"), "{error}");
-    }
 }

@@ -143,7 +143,7 @@ fn drive(
             match input {
                 Incoming::Peer { from, message } => replica.receive(from, message),
                 Incoming::Client { request, reply } => replica.request(request, reply),
-                Incoming::Shutdown => return Ok(()),
+                Incoming::Shutdown => return replica.shut_down(),
             }
         }
         if ticker.is_due() {

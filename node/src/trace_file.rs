@@ -50,12 +50,17 @@ impl TraceFile {
         Ok(Self { file, path: path.to_path_buf(), node, incarnation, seq: 0, clock })
     }
 
+    /// The time that a line would carry now.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now()
+    }
+
     /// Writes the lines of a step in one go.
     pub(crate) fn write(&mut self, records: Vec<Record>) -> Result<(), Error> {
         if records.is_empty() {
             return Ok(());
         }
-        let time = self.clock.now();
+        let time = self.now();
         let mut bytes = Vec::new();
         for record in records {
             let line = Line {

@@ -44,17 +44,18 @@ impl JudgePlan {
         read_plan(&dir.join("run.json"))
     }
 
-    /// Everything that its history is judged as.
+    /// Everything that its history is judged as, and how consistent transactions must be.
     ///
     /// # Errors
     ///
     /// If the model is not one of this version.
-    pub fn models(&self) -> Result<Vec<Model>, String> {
-        let is_asked = |name: &String| name == linearizability::NAME;
-        let promise = self.checks.iter().any(is_asked).then(|| self.model.parse()).transpose()?;
+    pub fn models(&self, question: &Question) -> Result<(Vec<Model>, Consistency), String> {
+        let model = self.model.parse()?;
+        let promise = self.checks.iter().find_map(|name| promised(name, model, question));
         let named = self.checks.iter().filter_map(|name| name.parse::<Model>().ok());
         let properties = named.filter(|model| model.family() == Family::Property);
-        Ok(promise.into_iter().chain(properties).collect())
+        let models = promise.map(|_| model).into_iter().chain(properties).collect();
+        Ok((models, promise.unwrap_or(question.consistency)))
     }
 }
 
@@ -179,9 +180,9 @@ fn run(dir: &Path, question: &Question) -> Result<Judged, Error> {
     let mut case = Case::new(&history, &path, model, question)?;
     let traces = read_traces(&dir.join("trace"))?;
     for name in &plan.checks {
-        match name.as_str() {
-            linearizability::NAME => case.take_promise()?,
-            other => case.checks.push(named_check(other, &history, &plan.options, &traces)),
+        match promised(name, model, question) {
+            Some(consistency) => case.take_promise(consistency)?,
+            None => case.checks.push(named_check(name, &history, &plan.options, &traces)),
         }
     }
     case.checks.push(nodes_alive::check(&history));
@@ -202,13 +203,22 @@ fn bare(path: &Path, question: &Question) -> Result<Judged, Error> {
     let history = History::read(path)?;
     let model = question.model.unwrap_or_else(|| Model::guess(&history));
     let mut case = Case::new(&history, path, model, question)?;
-    case.take_promise()?;
+    case.take_promise(question.consistency)?;
     case.checks.push(operations::check(&history, &BTreeMap::new()));
     if history.phase("drive").is_some() {
         // The history of a run of ours: one that was cut short acquits nobody.
         case.checks.push(run_complete::check(&history));
     }
     Ok(case.judged())
+}
+
+/// Whether a check that a run names is about the promise of its model: of transactions, how consistent they must be for it.
+fn promised(name: &str, model: Model, question: &Question) -> Option<Consistency> {
+    match model.family() {
+        _ if name == linearizability::NAME => Some(question.consistency),
+        Family::Transactions => name.parse().ok(),
+        Family::Object | Family::Property => None,
+    }
 }
 
 /// A check that a run names: a property of the history, or one of the traces.
@@ -219,6 +229,7 @@ fn named_check(
     traces: &[Trace],
 ) -> CheckReport {
     match name.parse::<Model>() {
+        Ok(Model::StateDigests) => properties::state_digests::check(history, traces),
         Ok(property) if property.family() == Family::Property => {
             properties::check(history, property, options)
         }
@@ -256,9 +267,10 @@ impl<'a> Case<'a> {
         Ok(Self { history, path, model, question, checks, certificate: None, drawings })
     }
 
-    /// Judges what the model promises.
-    fn take_promise(&mut self) -> Result<(), Error> {
+    /// Judges what the model promises; transactions, whether they are so consistent.
+    fn take_promise(&mut self, consistency: Consistency) -> Result<(), Error> {
         let Self { history, path, model, question, .. } = *self;
+        let question = &Question { consistency, ..question.clone() };
         let promise = promise(history, model, question).map_err(|wrong| Error::Operation {
             path: path.to_path_buf(),
             reason: format!("line {}: {}", wrong.line, wrong.reason),
@@ -267,7 +279,7 @@ impl<'a> Case<'a> {
             let file = Fingerprint::of(path)
                 .map_err(|source| history::Error::Io { path: path.to_path_buf(), source })?;
             let consistency = match model.family() {
-                Family::Transactions => question.consistency.name(),
+                Family::Transactions => consistency.name(),
                 _ => consistency_of(model),
             };
             let claim = (model, consistency);

@@ -111,6 +111,13 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         state: Option<Hash>,
     },
+    /// What the state machine has come to: at some indexes, and at an orderly end.
+    StateDigest {
+        /// The last entry that was applied.
+        index: u64,
+        /// A digest of the whole state.
+        state: Hash,
+    },
 }
 
 impl Event {

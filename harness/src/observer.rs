@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::clients::Sessions;
+use crate::clients::Connections;
 use crate::recorder::{Line, Recorder};
 
 const POLL_PAUSE: Duration = Duration::from_millis(100);
@@ -55,7 +55,7 @@ impl Observer {
         for name in addresses.keys() {
             let poll = Poll {
                 node: name.clone(),
-                sessions: Sessions::new(client.clone(), addresses.clone()),
+                connections: Connections::new(client.clone(), addresses.clone()),
                 recorder: recorder.clone(),
                 board: sender.clone(),
             };
@@ -121,7 +121,7 @@ fn leader_of<'a>(statuses: impl Iterator<Item = &'a Status>) -> Option<Leader> {
 /// The polling of one node.
 struct Poll {
     node: String,
-    sessions: Sessions,
+    connections: Connections,
     recorder: Arc<Recorder>,
     board: Arc<watch::Sender<Board>>,
 }
@@ -130,7 +130,7 @@ impl Poll {
     async fn run(mut self) {
         loop {
             let asked = self.recorder.now();
-            let status = self.sessions.status(&self.node, POLL_LIMIT).await;
+            let status = self.connections.status(&self.node, POLL_LIMIT).await;
             self.board.send_modify(|board| {
                 let known = leader(board.values());
                 board.insert(self.node.clone(), Seen { asked, status });

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use checker::judge::{Expectations, JudgePlan, Limits, Question};
-use checker::models::Model;
 use checker::online::Judge;
+use checker::properties;
 use checker::verdict::{Judgement, OutcomeCounts};
 use node::client::Client;
 use node::transport::Authority;
@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::clients::{Drive, final_reads};
+use crate::clients::Drive;
 use crate::cluster::{CLIENTS, Cluster, NodeProgram};
 use crate::faults::Nemesis;
 use crate::links::{LinkName, Network};
@@ -29,7 +29,7 @@ use crate::recorder::{Line, Recorder};
 use crate::report::{Progress, Snapshot};
 use crate::run_directory::{RunDirectory, RunInfo};
 use crate::watch::Watch;
-use crate::workload::Workload;
+use crate::workload::{WorkKind, Workload};
 
 /// How long the cluster may take to elect its first leader.
 const SETTLE_LIMIT: Duration = Duration::from_secs(15);
@@ -37,6 +37,8 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(15);
 const RECOVERY_LIMIT: Duration = Duration::from_secs(10);
 /// How long a healed link may stay silent.
 const LINKS_LIMIT: Duration = Duration::from_secs(5);
+/// What must be there before the first operation is there by then: nothing is broken yet.
+const PREPARE_LIMIT: Duration = Duration::from_secs(10);
 const FINAL_READS_LIMIT: Duration = Duration::from_secs(10);
 /// What starting, healing and stopping processes may take on a slow machine.
 const SLACK: Duration = Duration::from_secs(30);
@@ -103,7 +105,14 @@ pub(crate) async fn run(
 
 fn deadline(workload: &Workload) -> Duration {
     let recovery = recovery_limit(workload);
-    settle_limit(workload) + workload.duration + recovery + FINAL_READS_LIMIT + SLACK
+    let retrying = workload.clients.retry_for.unwrap_or_default();
+    settle_limit(workload)
+        + PREPARE_LIMIT
+        + workload.duration
+        + recovery
+        + retrying
+        + FINAL_READS_LIMIT
+        + SLACK
 }
 
 /// Several elections must fit in, however long the workload makes them.
@@ -258,6 +267,11 @@ impl Stage {
                 return Ok(interrupt.is_cancelled());
             }
         }
+        if let Err(error) = self.drive.prepare(workload, PREPARE_LIMIT).await {
+            let what = format!("the objects could not be prepared: {error}");
+            self.recorder.record(Line::nemesis("problem", json!({ "what": what })));
+            return Ok(interrupt.is_cancelled());
+        }
         phase(&self.recorder, "drive");
         let stop_clients = CancellationToken::new();
         let driving = tokio::spawn({
@@ -275,8 +289,7 @@ impl Stage {
         driving.await.context("a client panicked")?;
         if !interrupt.is_cancelled() {
             phase(&self.recorder, "final-reads");
-            let keys = workload.workload.key_names();
-            final_reads(&self.drive, workload, &keys, FINAL_READS_LIMIT).await;
+            self.drive.finish(workload, FINAL_READS_LIMIT).await;
         }
         Ok(interrupt.is_cancelled())
     }
@@ -398,19 +411,23 @@ fn fingerprint(binary: &Path) -> anyhow::Result<String> {
 /// What the checker is asked: the checks that the workload names, and at least one success of every operation of its mix.
 fn judge_plan(workload: &Workload) -> JudgePlan {
     let work = &workload.workload;
-    let in_mix = work.mix.weights().into_iter().filter(|(_, weight)| *weight > 0);
+    let in_mix = work.functions().into_iter().filter(|(_, weight)| *weight > 0);
     let mut ok: BTreeMap<_, _> = in_mix.map(|(name, _)| (name.to_string(), 1)).collect();
     ok.extend(workload.expect.ok.clone());
-    let model = if work.mix.cas > 0 { Model::CasRegister } else { Model::Register };
+    let total = i64::from(work.accounts()) * i64::from(work.balance());
     JudgePlan {
-        model: model.to_string(),
-        checks: workload.checks.iter().map(|check| check.name().to_string()).collect(),
+        model: work.model().to_string(),
+        checks: workload.checks().iter().map(|check| check.name().to_string()).collect(),
         keys: work.key_names(),
         expect: Expectations {
             ok,
             recovers_within: workload.expect.recovers_within.map(|limit| limit.as_nanos() as u64),
             split_votes: workload.expect.split_votes,
         },
-        options: Default::default(),
+        options: properties::Options {
+            linearizable: work.kind == WorkKind::SetFull,
+            total: (work.kind == WorkKind::Bank).then_some(total),
+            ..Default::default()
+        },
     }
 }

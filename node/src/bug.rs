@@ -18,16 +18,23 @@ pub enum Bug {
     VoteNotPersisted,
     /// n/2 nodes count as a majority instead of n/2 + 1 (openraft #1802): both halves of a partition go on.
     MinorityQuorum,
+    /// Client sessions are ignored (akka-raft #64, TiDB 2.1.7): a command that a client repeats is carried out again.
+    NoSessionDedupe,
+    /// Whether a command is applied depends on the node's own clock, as where something expires by local time: the same log leads to different
+    /// states.
+    ApplyNondeterminism,
 }
 
 impl Bug {
     /// Every planted bug, in the order of the catalogue.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::LocalLeaderRead,
         Self::AckBeforeCommit,
         Self::DoubleVote,
         Self::VoteNotPersisted,
         Self::MinorityQuorum,
+        Self::NoSessionDedupe,
+        Self::ApplyNondeterminism,
     ];
 
     /// The name used on the command line and in reports.
@@ -38,6 +45,8 @@ impl Bug {
             Self::DoubleVote => "double-vote",
             Self::VoteNotPersisted => "vote-not-persisted",
             Self::MinorityQuorum => "minority-quorum",
+            Self::NoSessionDedupe => "no-session-dedupe",
+            Self::ApplyNondeterminism => "apply-nondeterminism",
         }
     }
 }

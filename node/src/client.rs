@@ -1,41 +1,26 @@
 //! The client protocol, and an async client.
 //!
-//! A request is one bidirectional stream: the request in one frame, the answer in one frame. The client never repeats a request by itself:
-//! a repeated write is a second write, and only the caller knows whether that is wanted.
+//! A request is one bidirectional stream: the request in one frame, the answer in one frame. What is asked of the store and what it answers are
+//! its own words ([`crate::kv`]). The client never repeats a request by itself: a repeated write is a second write, unless it is
+//! sent within a session ([`Proposal::Once`]), and only the caller knows.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
-use quinn::{ClientConfig, Connection, Endpoint};
+use quinn::{ClientConfig, Endpoint};
 use serde::{Deserialize, Serialize};
 
+use crate::kv::{Outcome, Proposal, Query};
 use crate::raft::NodeId;
 use crate::transport::{self, CLIENT_ALPN, FRAME_BYTES_MAX, Identity, decode, encode};
 
 /// What a client may ask of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
-    /// A linearizable read.
-    Read {
-        /// The key.
-        key: String,
-    },
-    /// Sets a key.
-    Write {
-        /// The key.
-        key: String,
-        /// The new value.
-        value: i64,
-    },
-    /// Sets a key if it holds the expected value.
-    Cas {
-        /// The key.
-        key: String,
-        /// What it must hold; nothing stands for a missing key.
-        old: Option<i64>,
-        /// What it then holds.
-        new: i64,
-    },
+    /// A linearizable look at the state.
+    Query(Query),
+    /// A change of the state, through the log.
+    Propose(Proposal),
     /// What the node is; answered at once by any node.
     Status,
 }
@@ -43,12 +28,9 @@ pub enum Request {
 /// What a node answers. Every answer but [`Response::Unknown`] is definite.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Response {
-    /// The value of the key that was read.
-    Value(Option<i64>),
-    /// The write or cas took effect.
-    Done,
-    /// The cas found another value than it expected, and changed nothing.
-    Mismatch,
+    /// What the store says: the request was carried out, or refused and changed nothing. A refusal that is about the session says nothing of earlier
+    /// requests with the same number ([`kv::Refusal::is_of_session`](crate::kv::Refusal::is_of_session)).
+    Outcome(Outcome),
     /// Nothing was done: this node does not lead.
     NotLeader {
         /// Who does, and where clients reach it, where known.
@@ -59,7 +41,7 @@ pub enum Response {
         /// Why.
         reason: String,
     },
-    /// The write or cas was begun, and nobody knows whether it will take effect.
+    /// The change was begun, and nobody knows whether it will take effect.
     Unknown {
         /// Why.
         reason: String,
@@ -121,40 +103,78 @@ impl Client {
         &self,
         address: SocketAddr,
         node: NodeId,
-    ) -> Result<Session, transport::ConnectError> {
+    ) -> Result<Connection, transport::ConnectError> {
         let name = node.to_string();
-        let connection =
-            transport::connect(&self.endpoint, self.config.clone(), address, &name).await?;
-        Ok(Session { connection })
+        let quic = transport::connect(&self.endpoint, self.config.clone(), address, &name).await?;
+        Ok(Connection { quic })
     }
 }
 
 /// A connection to one node.
 #[derive(Clone, Debug)]
-pub struct Session {
-    connection: Connection,
+pub struct Connection {
+    quic: quinn::Connection,
 }
 
-impl Session {
+impl Connection {
     /// Whether the connection is known to be gone.
     pub fn is_closed(&self) -> bool {
-        self.connection.close_reason().is_some()
+        self.quic.close_reason().is_some()
     }
 
     /// Closes the connection: whatever is under way gets no answer.
     pub fn close(&self) {
-        self.connection.close(0u32.into(), b"client gone");
+        self.quic.close(0u32.into(), b"client gone");
     }
 
     /// Sends a request and waits for the answer. Without a time limit: that is the caller's.
     pub async fn call(&self, request: &Request) -> Result<Response, CallError> {
-        let (mut send, mut receive) =
-            self.connection.open_bi().await.map_err(CallError::NotSent)?;
+        let (mut send, mut receive) = self.quic.open_bi().await.map_err(CallError::NotSent)?;
         let no_answer = |error: &dyn std::fmt::Display| CallError::NoAnswer(error.to_string());
         send.write_all(&encode(request)).await.map_err(|error| no_answer(&error))?;
         let _ = send.finish(); // If the connection is gone, reading says so.
         let bytes =
             receive.read_to_end(FRAME_BYTES_MAX).await.map_err(|error| no_answer(&error))?;
         decode(&bytes).map_err(|error| no_answer(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kv::{Answer, Command, Object, Refusal, Step};
+
+    fn check<T>(value: &T, bytes: &[u8])
+    where
+        T: Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
+    {
+        assert_eq!(encode(value), bytes, "{value:?}");
+        assert_eq!(decode::<T>(bytes).as_ref(), Ok(value));
+    }
+
+    /// The first byte is the version of frames; that of what they hold is in the name of the protocol.
+    #[test]
+    fn the_bytes_of_requests_and_answers_never_change_within_a_version() {
+        assert_eq!(CLIENT_ALPN, b"faultline-kv/2");
+        let key = || "k".to_string();
+        check(&Request::Query(Query::Read { key: key() }), &[1, 0, 0, 1, b'k']);
+        let contains = Query::Contains { key: key(), element: -1 };
+        check(&Request::Query(contains), &[1, 0, 2, 1, b'k', 1]);
+        check(&Request::Propose(Proposal::Register), &[1, 1, 1]);
+        let write = Command::Write { key: key(), value: 7 };
+        check(&Request::Propose(Proposal::Plain(write)), &[1, 1, 0, 0, 1, b'k', 14]);
+        let steps = vec![Step::Read { key: key() }, Step::Append { key: key(), element: 3 }];
+        let command = Command::Transaction { steps };
+        let once = Proposal::Once { session: 9, sequence: 300, answered: 2, command };
+        let bytes = [1, 1, 2, 9, 172, 2, 2, 12, 2, 0, 1, b'k', 2, 1, b'k', 6];
+        check(&Request::Propose(once), &bytes);
+        check(&Request::Status, &[1, 2]);
+
+        check(&Response::Outcome(Ok(Answer::Done)), &[1, 0, 0, 0]);
+        let list = Answer::Objects(vec![Some(Object::List(vec![1])), None]);
+        check(&Response::Outcome(Ok(list)), &[1, 0, 0, 6, 2, 1, 2, 1, 2, 0]);
+        check(&Response::Outcome(Err(Refusal::NoSession)), &[1, 0, 1, 6]);
+        check(&Response::NotLeader { leader: None }, &[1, 1, 0]);
+        check(&Response::Unknown { reason: "why".into() }, &[1, 3, 3, b'w', b'h', b'y']);
     }
 }

@@ -9,12 +9,13 @@ use tokio::sync::oneshot;
 
 use crate::bug::Bug;
 use crate::client::{Request, Response, Status};
-use crate::kv::{Command, Outcome, Store};
+use crate::kv::{self, Command, Proposal, Store};
 use crate::raft::{
-    Answer, Commit, Effects, Input, Message, NodeId, Payload, Raft, RequestId, Role,
+    Answer, Commit, Effects, Input, LogIndex, Message, NodeId, Payload, Raft, RequestId, Role,
 };
 use crate::server::Error;
 use crate::storage::Storage;
+use crate::trace::{Event, Hash, Record};
 use crate::trace_file::{RunClock, TraceFile};
 use crate::transport::Peers;
 
@@ -24,6 +25,9 @@ const TICK: Duration = Duration::from_millis(10);
 pub(crate) const HEARTBEAT_TICKS: u32 = 5;
 /// Inputs whose effects share one sync.
 pub(crate) const BATCH_INPUTS_MAX: usize = 256;
+/// The trace tells the state at every index that this divides: at the same ones on every node, so that they can be compared. Often enough for a
+/// short run, and seldom enough to cost nothing.
+const DIGEST_ENTRIES: u64 = 64;
 
 /// From the shortest election time-out to twice as much (5.2), in ticks. Never so short that a heartbeat could come too late.
 pub(crate) fn election_timeout_ticks(shortest: Duration) -> Range<u32> {
@@ -36,8 +40,10 @@ pub(crate) fn election_timeout_ticks(shortest: Duration) -> Range<u32> {
 pub(crate) struct Replica {
     raft: Raft,
     store: Store,
+    /// The last entry that `store` has taken in.
+    applied: LogIndex,
     storage: Storage,
-    trace: Option<TraceFile>,
+    trace: TraceFile,
     peers: Peers,
     advertise: BTreeMap<NodeId, SocketAddr>,
     bug: Option<Bug>,
@@ -57,7 +63,7 @@ impl Replica {
     pub(crate) fn new(
         raft: Raft,
         storage: Storage,
-        trace: Option<TraceFile>,
+        trace: TraceFile,
         peers: Peers,
         advertise: BTreeMap<NodeId, SocketAddr>,
         bug: Option<Bug>,
@@ -65,6 +71,7 @@ impl Replica {
         Self {
             raft,
             store: Store::default(),
+            applied: LogIndex(0),
             storage,
             trace,
             peers,
@@ -93,15 +100,8 @@ impl Replica {
                 let _ = reply.send(Response::Status(self.status()));
                 return;
             }
-            Request::Read { .. } => Input::Read { id },
-            Request::Write { key, value } => Input::Propose {
-                id,
-                command: encode(&Command::Write { key: key.clone(), value: *value }),
-            },
-            Request::Cas { key, old, new } => Input::Propose {
-                id,
-                command: encode(&Command::Cas { key: key.clone(), old: *old, new: *new }),
-            },
+            Request::Query(_) => Input::Read { id },
+            Request::Propose(proposal) => Input::Propose { id, command: encode(proposal) },
         };
         self.waiting.insert(id, Waiting { request, reply });
         self.step(input);
@@ -117,14 +117,12 @@ impl Replica {
         let Effects { hard_state, log, trace, messages, committed, reads, answers } =
             std::mem::take(&mut self.effects);
         self.storage.persist(hard_state, log)?;
-        if let Some(file) = &mut self.trace {
-            file.write(trace)?;
-        }
+        self.trace.write(trace)?;
         for (to, message) in messages {
             self.peers.send(to, message);
         }
         for commit in committed {
-            self.apply(commit);
+            self.apply(commit)?;
         }
         for read in reads {
             self.answer_read(read.id);
@@ -138,28 +136,61 @@ impl Replica {
         Ok(())
     }
 
-    fn apply(&mut self, commit: Commit) {
-        let Payload::Command(command) = &commit.entry.payload else { return };
-        // The entry may have come from a peer: what cannot be read has no effect, on every replica alike.
-        let Ok(command) = postcard::from_bytes(command) else {
-            tracing::error!(index = %commit.entry.index, "unreadable command");
-            return;
+    fn apply(&mut self, commit: Commit) -> Result<(), Error> {
+        let index = commit.entry.index;
+        if let Payload::Command(bytes) = &commit.entry.payload {
+            // The entry may have come from a peer: what cannot be read has no effect, on every replica alike.
+            match postcard::from_bytes(bytes) {
+                Ok(proposal) => self.apply_proposal(index, &proposal, commit.request),
+                Err(error) => tracing::error!(%index, %error, "unreadable command"),
+            }
+        }
+        self.applied = index;
+        if index.0.is_multiple_of(DIGEST_ENTRIES) { self.trace_state() } else { Ok(()) }
+    }
+
+    fn apply_proposal(&mut self, index: LogIndex, proposal: &Proposal, request: Option<RequestId>) {
+        let outcome = match (self.bug, proposal) {
+            (Some(Bug::NoSessionDedupe), Proposal::Once { command, .. }) => {
+                self.store.apply(index.0, &Proposal::Plain(command.clone()))
+            }
+            (Some(Bug::ApplyNondeterminism), Proposal::Plain(_)) if self.finds_it_late() => {
+                Ok(kv::Answer::Done)
+            }
+            _ => self.store.apply(index.0, proposal),
         };
-        let outcome = self.store.apply(&command);
-        if let Some(id) = commit.request {
-            self.answer(id, |_| match outcome {
-                Outcome::Done => Response::Done,
-                Outcome::Mismatch => Response::Mismatch,
-            });
+        if let Some(id) = request {
+            self.answer(id, |_| Response::Outcome(outcome));
         }
     }
 
+    /// The planted bug `apply-nondeterminism`: whether to apply a command is for the node's own clock to say.
+    fn finds_it_late(&self) -> bool {
+        let microseconds = self.trace.now() / 1_000;
+        microseconds.is_multiple_of(64)
+    }
+
+    /// Tells the trace what the state is after everything that was applied.
+    fn trace_state(&mut self) -> Result<(), Error> {
+        if !self.trace.is_wanted() {
+            return Ok(());
+        }
+        let state = Hash(self.store.digest().0);
+        let event = Event::StateDigest { index: self.applied, state };
+        self.trace.write(vec![Record { term: self.raft.term(), event }])
+    }
+
+    /// The last words of a node that ends orderly.
+    pub(crate) fn shut_down(mut self) -> Result<(), Error> {
+        self.trace_state()
+    }
+
     fn answer_read(&mut self, id: RequestId) {
-        let Some(Waiting { request: Request::Read { key }, .. }) = self.waiting.get(&id) else {
+        let Some(Waiting { request: Request::Query(query), .. }) = self.waiting.get(&id) else {
             return;
         };
-        let value = self.store.read(key);
-        self.answer(id, |_| Response::Value(value));
+        let outcome = self.store.query(query);
+        self.answer(id, |_| Response::Outcome(outcome));
     }
 
     fn answer(&mut self, id: RequestId, response: impl FnOnce(&Self) -> Response) {
@@ -181,10 +212,16 @@ impl Replica {
 
     /// The planted bug `ack-before-commit`: whatever write is in the own log counts as done.
     fn acknowledge_early(&mut self) {
-        let is_write = |waiting: &Waiting| matches!(waiting.request, Request::Write { .. });
+        let is_write = |waiting: &Waiting| {
+            use Proposal::{Once, Plain};
+            let Request::Propose(Plain(command) | Once { command, .. }) = &waiting.request else {
+                return false;
+            };
+            matches!(command, Command::Write { .. })
+        };
         let writes = self.waiting.extract_if(.., |_, waiting| is_write(waiting));
         for (_, waiting) in writes {
-            let _ = waiting.reply.send(Response::Done);
+            let _ = waiting.reply.send(Response::Outcome(Ok(kv::Answer::Done)));
         }
     }
 
@@ -200,8 +237,8 @@ impl Replica {
     }
 }
 
-fn encode(command: &Command) -> Vec<u8> {
-    postcard::to_stdvec(command).expect("a command always serialises")
+fn encode(proposal: &Proposal) -> Vec<u8> {
+    postcard::to_stdvec(proposal).expect("a command always serialises")
 }
 
 /// When the next tick is due. Ticks that were missed (a paused process, a busy machine) are not made up for: a burst of

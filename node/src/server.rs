@@ -98,8 +98,8 @@ pub fn run(options: Options, ready: impl FnOnce(SocketAddr)) -> Result<(), Error
     if let Some(TornTail { path, offset, bytes }) = &recovered.torn_tail {
         tracing::warn!(path = %path.display(), offset, bytes, "cut off a write that a crash had interrupted");
     }
-    let trace = |path| TraceFile::create(path, options.id, options.incarnation, clock);
-    let trace = options.trace.as_deref().map(trace).transpose()?;
+    let trace = options.trace.as_deref();
+    let trace = TraceFile::create(trace, options.id, options.incarnation, clock)?;
     let identity = Arc::new(Identity::load(
         &options.certs,
         &options.id.to_string(),
@@ -147,7 +147,7 @@ fn drive(
             match input {
                 Incoming::Peer { from, message } => replica.receive(from, message),
                 Incoming::Client { request, reply } => replica.request(request, reply),
-                Incoming::Shutdown => return Ok(()),
+                Incoming::Shutdown => return replica.shut_down(),
             }
         }
         if ticker.is_due() {

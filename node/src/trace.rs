@@ -105,6 +105,13 @@ pub enum Event {
         #[serde(flatten)]
         at: Position,
     },
+    /// What its state machine has come to.
+    StateDigest {
+        /// The last entry that was applied.
+        index: LogIndex,
+        /// A digest of the whole state.
+        state: Hash,
+    },
 }
 
 /// A node that starts again shows so much of its log: as many entries as one batch of proposals may have added.
@@ -160,6 +167,7 @@ mod tests {
             Event::Acked { leader: NodeId(3), match_index: LogIndex(4) },
             Event::Committed { at },
             Event::Applied { at },
+            Event::StateDigest { index: LogIndex(4), state: hash },
         ];
         for event in &all {
             match event {
@@ -173,7 +181,8 @@ mod tests {
                 | Event::Truncated { .. }
                 | Event::Acked { .. }
                 | Event::Committed { .. }
-                | Event::Applied { .. } => {}
+                | Event::Applied { .. }
+                | Event::StateDigest { .. } => {}
             }
         }
         all

@@ -27,11 +27,11 @@ impl RunClock {
     }
 }
 
-/// The file to which a node's trace goes. What was written survives a kill of the process.
+/// Where a node's trace goes: a file, or nowhere. What was written survives a kill of the process.
 #[derive(Debug)]
 pub(crate) struct TraceFile {
-    file: File,
-    path: PathBuf,
+    /// None where nobody wants a trace.
+    file: Option<(File, PathBuf)>,
     node: NodeId,
     incarnation: u64,
     seq: u64,
@@ -40,22 +40,36 @@ pub(crate) struct TraceFile {
 
 impl TraceFile {
     pub(crate) fn create(
-        path: &Path,
+        path: Option<&Path>,
         node: NodeId,
         incarnation: u64,
         clock: RunClock,
     ) -> Result<Self, Error> {
-        let file = File::create(path)
-            .map_err(|source| Error::Trace { path: path.to_path_buf(), source })?;
-        Ok(Self { file, path: path.to_path_buf(), node, incarnation, seq: 0, clock })
+        let create = |path: &Path| {
+            let file = File::create(path);
+            let file = file.map_err(|source| Error::Trace { path: path.into(), source })?;
+            Ok::<_, Error>((file, path.into()))
+        };
+        let file = path.map(create).transpose()?;
+        Ok(Self { file, node, incarnation, seq: 0, clock })
+    }
+
+    /// Whether anybody reads it.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// The time that a line would carry now.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now()
     }
 
     /// Writes the lines of a step in one go.
     pub(crate) fn write(&mut self, records: Vec<Record>) -> Result<(), Error> {
-        if records.is_empty() {
+        let time = self.now();
+        let Some((file, path)) = self.file.as_mut().filter(|_| !records.is_empty()) else {
             return Ok(());
-        }
-        let time = self.clock.now();
+        };
         let mut bytes = Vec::new();
         for record in records {
             let line = Line {
@@ -69,8 +83,6 @@ impl TraceFile {
             bytes.push(b'\n');
             self.seq += 1;
         }
-        self.file
-            .write_all(&bytes)
-            .map_err(|source| Error::Trace { path: self.path.clone(), source })
+        file.write_all(&bytes).map_err(|source| Error::Trace { path: path.clone(), source })
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use node::client::{Client, Request, Response};
+use node::kv::{Answer, Command, Object, Proposal, Query, Refusal};
 use node::raft::NodeId;
 use node::server::{Options, run};
 use node::transport::Authority;
@@ -47,19 +48,33 @@ async fn a_client_of_the_run_is_served() {
     let dir = tempfile::tempdir().unwrap();
     let address = start(dir.path());
     let client = Client::open(&dir.path().join("certs"), "client").unwrap();
-    let session = client.connect(address, N1).await.unwrap();
+    let connection = client.connect(address, N1).await.unwrap();
     let key = || "k".to_string();
+    let plain = |command| Request::Propose(Proposal::Plain(command));
     // Until it has elected itself it refuses; then it serves.
-    let write = Request::Write { key: key(), value: 5 };
-    while session.call(&write).await.unwrap() != Response::Done {
+    let write = plain(Command::Write { key: key(), value: 5 });
+    while connection.call(&write).await.unwrap() != Response::Outcome(Ok(Answer::Done)) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let cas = |old| Request::Cas { key: key(), old: Some(old), new: 6 };
-    assert_eq!(session.call(&cas(4)).await.unwrap(), Response::Mismatch);
-    assert_eq!(session.call(&cas(5)).await.unwrap(), Response::Done);
-    let read = session.call(&Request::Read { key: key() }).await.unwrap();
-    assert_eq!(read, Response::Value(Some(6)));
-    let Response::Status(status) = session.call(&Request::Status).await.unwrap() else {
+    let ask = async |request| match connection.call(&request).await.unwrap() {
+        Response::Outcome(outcome) => outcome,
+        other => panic!("{other:?}"),
+    };
+    let cas = |old| plain(Command::Cas { key: key(), old: Some(old), new: 6 });
+    assert_eq!(ask(cas(4)).await, Err(Refusal::Mismatch));
+    assert_eq!(ask(cas(5)).await, Ok(Answer::Done));
+    let read = ask(Request::Query(Query::Read { key: key() })).await;
+    assert_eq!(read, Ok(Answer::Object(Some(Object::Register(6)))));
+    let Ok(Answer::Session(session)) = ask(Request::Propose(Proposal::Register)).await else {
+        panic!("a session was asked for");
+    };
+    let add = Command::Add { key: "sum".into(), amount: 2 };
+    for _ in 0..2 {
+        let (sequence, answered, command) = (0, 0, add.clone());
+        let once = Proposal::Once { session, sequence, answered, command };
+        assert_eq!(ask(Request::Propose(once)).await, Ok(Answer::Integer(2)));
+    }
+    let Response::Status(status) = connection.call(&Request::Status).await.unwrap() else {
         panic!("a status was asked for");
     };
     assert!(status.leads && status.leader == Some(N1) && status.commit == status.last_index);
@@ -83,7 +98,7 @@ async fn whoever_has_no_certificate_of_the_run_is_refused() {
     let refused = match client.connect(address, N1).await {
         Err(_) => true,
         // In TLS 1.3 the client learns of the refusal only when it uses the connection.
-        Ok(session) => session.call(&Request::Status).await.is_err(),
+        Ok(connection) => connection.call(&Request::Status).await.is_err(),
     };
     assert!(refused, "the node does not trust the client");
 }

@@ -68,8 +68,9 @@ impl Judge {
     ///
     /// If the plan's model is not one of this version.
     pub fn of_run(plan: &JudgePlan, traces: &Path, question: &Question) -> Result<Self, String> {
-        let question = Question { options: plan.options.clone(), ..question.clone() };
-        let judge = Self::new(&plan.models()?, &question);
+        let (models, consistency) = plan.models(question)?;
+        let options = plan.options.clone();
+        let judge = Self::new(&models, &Question { consistency, options, ..question.clone() });
         Ok(Self { unsure: None, traces: Some(Traces::new(traces, &plan.checks)), ..judge })
     }
 

@@ -48,7 +48,7 @@ pub fn check(history: &History, property: Model, options: &Options) -> CheckRepo
         Model::SessionGuarantees => session_guarantees::check(history),
         Model::Availability => availability::check(history, options.gap_max, options.recovery_max),
         Model::Latency => latency::check(history, &options.latency_max),
-        Model::StateDigests => state_digests::check(history),
+        Model::StateDigests => state_digests::check(history, &[]),
         other => report(other.name(), Verdict::Unknown, "this is not a property of a history"),
     }
 }

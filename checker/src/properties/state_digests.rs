@@ -1,9 +1,10 @@
 //! Nodes that have applied the same must have the same state.
 //!
-//! A node, or who asks it, reports a digest of its state: a nemesis line `state-digest` (`docs/formats.md`). Digests of the same applied index must
-//! be equal, on all nodes and at all times. Lines without an index are for systems that do not tell it: the last of each node must
-//! be equal, so they are to be written when everything is quiet.
+//! A node tells its trace a digest of its state (`state_digest`), or who asks it writes a nemesis line `state-digest` into the history
+//! (`docs/formats.md`). Digests of the same applied index must be equal, on all nodes and at all times. Lines without an index are for systems that
+//! do not tell it: the last of each node must be equal, so they are to be written when everything is quiet.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
@@ -12,6 +13,7 @@ use super::counted;
 use super::findings::Findings;
 use crate::explain::seconds;
 use crate::history::{Event, History};
+use crate::trace::{self, Trace};
 use crate::verdict::{CheckReport, Violation};
 
 /// Name of the check.
@@ -21,14 +23,14 @@ pub const NAME: &str = "state-digests";
 struct Digest<'a> {
     node: &'a str,
     applied: Option<u64>,
-    digest: &'a str,
+    digest: Cow<'a, str>,
     time: u64,
 }
 
-/// Judges a history.
-pub fn check(history: &History) -> CheckReport {
+/// Judges what a history and the traces of a run tell.
+pub fn check(history: &History, traces: &[Trace]) -> CheckReport {
     let (mut findings, mut doubts) = (Findings::default(), Vec::new());
-    let mut digests = Vec::new();
+    let mut digests: Vec<_> = traces.iter().flat_map(traced).collect();
     for event in history.nemesis().iter().filter(|event| event.f == "state-digest") {
         match read(event) {
             Some(digest) => digests.push(digest),
@@ -63,7 +65,21 @@ pub fn check(history: &History) -> CheckReport {
 
 fn read(event: &Event) -> Option<Digest<'_>> {
     let (node, digest) = (event.node.as_deref()?, event.value["digest"].as_str()?);
-    Some(Digest { node, applied: event.value["applied"].as_u64(), digest, time: event.time })
+    let applied = event.value["applied"].as_u64();
+    Some(Digest { node, applied, digest: digest.into(), time: event.time })
+}
+
+/// What a node told its trace.
+fn traced(trace: &Trace) -> impl Iterator<Item = Digest<'_>> {
+    trace.lines.iter().filter_map(|line| match line.event {
+        trace::Event::StateDigest { index, state } => Some(Digest {
+            node: &trace.node,
+            applied: Some(index),
+            digest: state.to_string().into(),
+            time: line.time,
+        }),
+        _ => None,
+    })
 }
 
 /// Digests that must be equal: those of one applied index, and the last of each node without one.

@@ -77,6 +77,7 @@ enum Kind {
     Acked,
     Committed,
     Applied,
+    StateDigest,
 }
 
 impl Flat<'_> {
@@ -107,6 +108,10 @@ impl Flat<'_> {
             },
             Kind::Committed => Event::Committed { at: self.position()? },
             Kind::Applied => Event::Applied { at: self.position()?, state: self.state },
+            Kind::StateDigest => Event::StateDigest {
+                index: needed(self.index, "index")?,
+                state: needed(self.state, "state")?,
+            },
         })
     }
 

@@ -38,6 +38,34 @@ fn a_run_names_its_checks_and_what_they_expect() {
 }
 
 #[test]
+fn a_run_of_transactions_names_how_consistent_they_must_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let steps = [r#"[["append","x",1]]"#, r#"[["r","x",[]]]"#, r#"[["r","x",[1]]]"#];
+    let mut history = String::new();
+    for (place, steps) in steps.iter().enumerate() {
+        for (index, event_type) in [(2 * place, "invoke"), (2 * place + 1, "ok")] {
+            history += &format!(
+                "{{\"index\":{index},\"time\":{index},\"process\":{place},\"type\":\"{event_type}\",\"f\":\"txn\",\"value\":{steps}}}\n"
+            );
+        }
+    }
+    std::fs::write(dir.path().join("history.jsonl"), history).unwrap();
+    let checks = r#"["strict-serializable","serializable","linearizable"]"#;
+    let plan = format!(r#"{{"judge":{{"model":"list-append","checks":{checks}}}}}"#);
+    std::fs::write(dir.path().join("run.json"), plan).unwrap();
+    let judgement = judge_run(dir.path(), &Limits::default()).unwrap();
+    let told: Vec<_> =
+        judgement.checks[..3].iter().map(|check| (check.name.as_str(), check.verdict)).collect();
+    // The second transaction began when the first was over, and did not see it. What nothing is said of must be strictly serializable.
+    let expected = [
+        ("strict-serializable", Verdict::Invalid),
+        ("serializable", Verdict::Valid),
+        ("strict-serializable", Verdict::Invalid),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn a_recording_is_asked_for_all_that_makes_it_prove_something() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("history.jsonl");

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use node::client::{Request, Response, Session, Status};
+use node::client::{Connection, Request, Response, Status};
+use node::kv::{Answer, Command, Proposal, Query};
 use node::raft::NodeId;
 use node::transport::Authority;
 
@@ -25,7 +26,7 @@ pub(super) struct Cluster {
 }
 
 impl super::System for Cluster {
-    type Client = Session;
+    type Client = Connection;
 
     const NAME: &'static str = "faultline (mutual TLS over QUIC)";
 
@@ -59,7 +60,7 @@ impl super::System for Cluster {
         bail!("no node leads; see {}", self.dir.display())
     }
 
-    async fn connect(&self, place: usize) -> anyhow::Result<Session> {
+    async fn connect(&self, place: usize) -> anyhow::Result<Connection> {
         Ok(self.client.connect(self.addresses[place], NodeId(place as u32 + 1)).await?)
     }
 
@@ -97,20 +98,23 @@ impl Cluster {
     }
 
     async fn status(&self, place: usize) -> Option<Status> {
-        let session = super::System::connect(self, place).await.ok()?;
-        match session.call(&Request::Status).await {
+        let connection = super::System::connect(self, place).await.ok()?;
+        match connection.call(&Request::Status).await {
             Ok(Response::Status(status)) => Some(status),
             _ => None,
         }
     }
 }
 
-impl super::Client for Session {
+impl super::Client for Connection {
     async fn write(&mut self, key: String, value: i64) -> bool {
-        matches!(self.call(&Request::Write { key, value }).await, Ok(Response::Done))
+        let command = Proposal::Plain(Command::Write { key, value });
+        let answer = self.call(&Request::Propose(command)).await;
+        matches!(answer, Ok(Response::Outcome(Ok(Answer::Done))))
     }
 
     async fn read(&mut self, key: String) -> bool {
-        matches!(self.call(&Request::Read { key }).await, Ok(Response::Value(_)))
+        let answer = self.call(&Request::Query(Query::Read { key })).await;
+        matches!(answer, Ok(Response::Outcome(Ok(Answer::Object(_)))))
     }
 }

@@ -11,8 +11,12 @@ use std::time::Duration;
 use checker::verdict::ExitCode;
 use clap::{Args, Subcommand};
 use node::client::{CallError, Client, Request, Response, Status};
+use node::kv::{Answer, Command, Object, Proposal, Query, Step};
 use node::raft::NodeId;
+use serde_json::{Value, json};
 use tokio::time::Instant;
+
+use crate::clients::json_of;
 
 /// Pause before the nodes are asked again.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -39,26 +43,55 @@ pub(super) struct KvArguments {
     operation: Operation,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 the cas found another value, 2 bad usage, 3 it may have been done and nobody knows, 4 it was \
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused by the store (a cas that found another value, a lock that is held), 2 bad usage, 3 it may have been done and nobody knows, 4 it was \
 certainly not done";
 
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Operation {
-    /// Read a key, linearizably; prints its value, or null
+    /// Read an object of any kind, linearizably; null if there is none
     Get { key: String },
-    /// Set a key
+    /// Set a register
     Put {
         key: String,
         #[arg(allow_negative_numbers = true)]
         value: i64,
     },
-    /// Set a key if it holds a value (null for a missing key)
+    /// Set a register if it holds a value (null for a missing one)
     Cas {
         key: String,
         #[arg(value_parser = value_or_null, allow_negative_numbers = true)]
         old: Old,
         #[arg(allow_negative_numbers = true)]
         new: i64,
+    },
+    /// Remove an object; prints whether there was one
+    Delete { key: String },
+    /// Add to a counter; prints the sum
+    Add {
+        key: String,
+        #[arg(allow_negative_numbers = true)]
+        amount: i64,
+    },
+    /// Append to a list
+    Append { key: String, element: i64 },
+    /// Put an element into a set; prints whether it was new
+    Insert { key: String, element: i64 },
+    /// Take an element out of a set; prints whether it was there
+    Remove { key: String, element: i64 },
+    /// Whether an element is in a set
+    Contains { key: String, element: i64 },
+    /// Put an element at the end of a queue
+    Enqueue { key: String, element: i64 },
+    /// Take the first element of a queue; null if it is empty
+    Dequeue { key: String },
+    /// Take a lock; prints its fencing token
+    Acquire { key: String, owner: String },
+    /// Give a lock back
+    Release { key: String, owner: String },
+    /// Do several things at one instant: '[["r","x",null],["w","y",5],["append","l",3]]'; prints what each read saw
+    Txn {
+        #[arg(value_parser = steps)]
+        steps: Steps,
     },
     /// What each node is: role, term, log
     Status,
@@ -73,6 +106,24 @@ fn value_or_null(text: &str) -> Result<Old, String> {
         "null" => Ok(Old(None)),
         text => text.parse().map(|value| Old(Some(value))).map_err(|_| "a number, or null".into()),
     }
+}
+
+/// The steps of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Steps(Vec<Step>);
+
+/// As transactions are written in histories.
+fn steps(text: &str) -> Result<Steps, String> {
+    const FORM: &str = r#"steps are written [["r","x",null],["w","y",5],["append","l",3]]"#;
+    let steps: Vec<(String, String, Option<i64>)> =
+        serde_json::from_str(text).map_err(|error| format!("{FORM}: {error}"))?;
+    let step = |(f, key, value): (String, String, Option<i64>)| match (f.as_str(), value) {
+        ("r", None) => Ok(Step::Read { key }),
+        ("w", Some(value)) => Ok(Step::Write { key, value }),
+        ("append", Some(element)) => Ok(Step::Append { key, element }),
+        _ => Err(format!("{FORM}: not [\"{f}\",\"{key}\",{}]", json!(value))),
+    };
+    steps.into_iter().map(step).collect::<Result<_, _>>().map(Steps)
 }
 
 pub(super) fn kv(arguments: &KvArguments) -> ExitCode {
@@ -96,14 +147,25 @@ pub(super) fn kv(arguments: &KvArguments) -> ExitCode {
 
 /// What to ask for; nothing for what every node is asked.
 fn request(operation: &Operation) -> Option<Request> {
-    Some(match operation {
-        Operation::Get { key } => Request::Read { key: key.clone() },
-        Operation::Put { key, value } => Request::Write { key: key.clone(), value: *value },
-        Operation::Cas { key, old, new } => {
-            Request::Cas { key: key.clone(), old: old.0, new: *new }
-        }
+    let query = |query| Some(Request::Query(query));
+    let command = match operation.clone() {
         Operation::Status => return None,
-    })
+        Operation::Get { key } => return query(Query::Read { key }),
+        Operation::Contains { key, element } => return query(Query::Contains { key, element }),
+        Operation::Put { key, value } => Command::Write { key, value },
+        Operation::Cas { key, old, new } => Command::Cas { key, old: old.0, new },
+        Operation::Delete { key } => Command::Delete { key },
+        Operation::Add { key, amount } => Command::Add { key, amount },
+        Operation::Append { key, element } => Command::Append { key, element },
+        Operation::Insert { key, element } => Command::Insert { key, element },
+        Operation::Remove { key, element } => Command::Remove { key, element },
+        Operation::Enqueue { key, element } => Command::Enqueue { key, element },
+        Operation::Dequeue { key } => Command::Dequeue { key },
+        Operation::Acquire { key, owner } => Command::Acquire { key, owner },
+        Operation::Release { key, owner } => Command::Release { key, owner },
+        Operation::Txn { steps } => Command::Transaction { steps: steps.0 },
+    };
+    Some(Request::Propose(Proposal::Plain(command)))
 }
 
 /// How asking ended.
@@ -118,25 +180,38 @@ enum Ended {
 
 fn told(ended: Ended) -> ExitCode {
     match ended {
-        Ended::Answered(Response::Value(Some(value))) => println!("{value}"),
-        Ended::Answered(Response::Value(None)) => println!("null"),
-        Ended::Answered(Response::Done) => println!("done"),
-        Ended::Answered(Response::Mismatch) => {
-            println!("mismatch: nothing was changed");
-            return ExitCode::Violation;
+        Ended::Answered(Response::Outcome(Ok(answer))) => {
+            println!("{}", words(&answer));
+            ExitCode::Valid
+        }
+        Ended::Answered(Response::Outcome(Err(refusal))) => {
+            println!("{refusal}: nothing was changed");
+            ExitCode::Violation
         }
         Ended::Answered(other) => {
-            return super::fail(ExitCode::RunFailed, &format!("unexpected answer {other:?}"));
+            super::fail(ExitCode::RunFailed, &format!("unexpected answer {other:?}"))
         }
         Ended::Unknown(reason) => {
             let told = format!("it may have been done, or may yet be: {reason}");
-            return super::fail(ExitCode::Undecided, &told);
+            super::fail(ExitCode::Undecided, &told)
         }
-        Ended::NotDone(reason) => {
-            return super::fail(ExitCode::RunFailed, &format!("not done: {reason}"));
-        }
+        Ended::NotDone(reason) => super::fail(ExitCode::RunFailed, &format!("not done: {reason}")),
     }
-    ExitCode::Valid
+}
+
+/// An answer as JSON, but for the plain one.
+fn words(answer: &Answer) -> String {
+    let object = |object: &Option<Object>| object.as_ref().map_or(Value::Null, json_of);
+    let value = match answer {
+        Answer::Done => return "done".into(),
+        Answer::Flag(flag) => json!(flag),
+        Answer::Integer(sum) => json!(sum),
+        Answer::Element(element) => json!(element),
+        Answer::Token(number) | Answer::Session(number) => json!(number),
+        Answer::Object(found) => object(found),
+        Answer::Objects(found) => found.iter().map(object).collect(),
+    };
+    value.to_string()
 }
 
 struct Cluster {
@@ -183,12 +258,12 @@ impl Cluster {
     ) -> Result<Response, Ended> {
         let late = |_| Ended::NotDone(format!("{node} at {address}: no connection in time"));
         let connecting = self.client.connect(address, node);
-        let session = tokio::time::timeout_at(deadline, connecting).await.map_err(late)?;
-        let session =
-            session.map_err(|error| Ended::NotDone(format!("{node} at {address}: {error}")))?;
+        let connection = tokio::time::timeout_at(deadline, connecting).await.map_err(late)?;
+        let connection =
+            connection.map_err(|error| Ended::NotDone(format!("{node} at {address}: {error}")))?;
         let late = |_| unfinished(request, &format!("{node}: no answer in time"));
         let answer =
-            tokio::time::timeout_at(deadline, session.call(request)).await.map_err(late)?;
+            tokio::time::timeout_at(deadline, connection.call(request)).await.map_err(late)?;
         answer.map_err(|error| match &error {
             CallError::NotSent(_) => Ended::NotDone(error.to_string()),
             CallError::NoAnswer(_) => unfinished(request, &format!("{node}: {error}")),
@@ -217,7 +292,7 @@ impl Cluster {
 /// What may have arrived: a read has no effect and can be asked again, anything else cannot.
 fn unfinished(request: &Request, reason: &str) -> Ended {
     match request {
-        Request::Read { .. } | Request::Status => Ended::NotDone(reason.into()),
+        Request::Query(_) | Request::Status => Ended::NotDone(reason.into()),
         _ => Ended::Unknown(reason.into()),
     }
 }
@@ -230,4 +305,36 @@ fn line(status: &Status) -> String {
         (false, None) => "knows no leader".into(),
     };
     format!("{id}  term {term}  {role}  committed {commit} of {last_index}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_written_as_in_histories() {
+        let read = Step::Read { key: "x".into() };
+        let write = Step::Write { key: "y".into(), value: 5 };
+        let append = Step::Append { key: "l".into(), element: -3 };
+        let text = r#"[["r","x",null],["w","y",5],["append","l",-3]]"#;
+        assert_eq!(steps(text), Ok(Steps(vec![read, write, append])));
+        for bad in ["", "[[]]", r#"[["r","x",1]]"#, r#"[["w","x",null]]"#, r#"[["d","x",1]]"#] {
+            assert!(steps(bad).unwrap_err().contains("steps are written"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn answers_are_json() {
+        let objects = vec![Some(Object::List(vec![1, 2])), None, Some(Object::Register(5))];
+        for (answer, text) in [
+            (Answer::Done, "done"),
+            (Answer::Flag(true), "true"),
+            (Answer::Element(None), "null"),
+            (Answer::Token(17), "17"),
+            (Answer::Object(None), "null"),
+            (Answer::Objects(objects), "[[1,2],null,5]"),
+        ] {
+            assert_eq!(words(&answer), text);
+        }
+    }
 }

@@ -1,7 +1,10 @@
 //! The clients: what they ask, and how each answer is classified as *ok*, *fail* or *info*.
 
+mod connections;
 mod driver;
-mod kv;
+mod protocol;
+mod runner;
 
-pub(crate) use driver::{Drive, final_reads};
-pub(crate) use kv::Sessions;
+pub(crate) use connections::Connections;
+pub(crate) use driver::Drive;
+pub(crate) use protocol::json_of;

@@ -4,12 +4,16 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod frame;
+mod operation;
 mod operations;
 mod random;
 mod resolve;
 mod schedule;
 
-pub(crate) use operations::{OperationKind, OperationStream};
+pub(crate) use frame::{FinalStep, final_steps, preparations};
+pub(crate) use operation::{Action, Micro, Operation};
+pub(crate) use operations::OperationStream;
 pub(crate) use random::{Random, stream};
 pub(crate) use resolve::{Surroundings, packet_links, partition, targets};
 pub(crate) use schedule::{Schedule, Step};

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_path_to_error::Segment as PathSegment;
 
 use super::Workload;
-use super::diagnostics::{Diagnostic, Diagnostics, nearest};
+use super::diagnostics::{Diagnostic, Diagnostics, suggest};
 use super::spans::{Node, Place, Problem, Segment};
 use super::validate::validate;
 
@@ -119,14 +119,6 @@ fn in_section(path: &[Segment]) -> String {
         Segment::Index(_) => None,
     });
     name.map_or_else(String::new, |name| format!(" in `{name}`"))
-}
-
-fn suggest(word: &str, known: &[&str]) -> String {
-    match nearest(word, known.iter().copied()) {
-        Some(near) => format!("; did you mean `{near}`?"),
-        None if known.is_empty() => String::new(),
-        None => format!("; known are {}", known.join(", ")),
-    }
 }
 
 #[cfg(test)]
@@ -271,6 +263,59 @@ expect:
             "2:51: at least 100ms: heartbeats come every 50ms",
         );
         check("read: 100", "read: 0", "21:9: an expectation of 0 expects nothing");
+    }
+
+    #[test]
+    fn what_does_not_go_with_the_kind_is_said() {
+        check("register", "registre", "8:9: unknown value `registre`; did you mean `register`?");
+        check(
+            "keys: 8",
+            "keys: 8\n  accounts: 3",
+            "10:13: `accounts` does not go with `kind: register`",
+        );
+        check(
+            "kind: register",
+            "kind: counter",
+            "10:19: unknown key `write` in `mix`; known are read, add",
+        );
+        let mix = "mix: { read: 5, write: 4, cas: 1 }";
+        check(
+            "kind: register\n  keys: 8\n  mix: { read: 5, write: 4, cas: 1 }",
+            "kind: lock\n  keys: 8\n  mix: {}",
+            "10:8: a client of a lock acquires and releases in turn: there is no mix",
+        );
+        check(mix, "mix: { read: 0 }", "10:8: at least one operation must have a weight above 0");
+        check("[linearizable]", "[bank]", "19:10: `bank` does not judge `kind: register`");
+        check(
+            "rate: 500/s",
+            "rate: 500/s\n  retry_for: 1s",
+            "6:14: longer than the time-out of one attempt, and at most 30s",
+        );
+        let kind = |spoilt: &str, expected: &str| {
+            check(
+                "kind: register\n  keys: 8\n  mix: { read: 5, write: 4, cas: 1 }",
+                spoilt,
+                expected,
+            );
+        };
+        kind("kind: bank\n  keys: 1\n  accounts: 1", "10:13: from 2 to 1000");
+        kind("kind: rw-register\n  keys: 1\n  txn_length: 0", "10:15: from 1 to 64");
+        kind(
+            "kind: set\n  keys: 1\n  elements: x",
+            "10:13: invalid type: string \"x\", expected a whole number",
+        );
+    }
+
+    #[test]
+    fn a_bank_is_filled_before_the_first_election_is_tested() {
+        let text = GOOD
+            .replacen("kind: register", "kind: bank", 1)
+            .replacen("mix: { read: 5, write: 4, cas: 1 }", "mix: { read: 1 }", 1)
+            .replacen("[linearizable]", "[bank]", 1);
+        parse(Path::new("w.yaml"), &text).unwrap();
+        let early = text.replacen("nodes: 5", "nodes: 5, first_election_timeout: 1s", 1);
+        let error = parse(Path::new("w.yaml"), &early).unwrap_err().to_string();
+        assert!(error.starts_with("w.yaml:2:57: a bank is filled before"), "{error}");
     }
 
     #[test]

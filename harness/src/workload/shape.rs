@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::check::Check;
 use super::fault::FaultRule;
 use super::units;
+use super::work::Work;
 
 /// One workload.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,27 +30,19 @@ pub(crate) struct Workload {
     #[serde(default)]
     pub(crate) faults: Vec<FaultRule>,
     /// What is judged.
-    #[serde(default = "default_checks")]
-    pub(crate) checks: Vec<Check>,
+    pub(super) checks: Option<Vec<Check>>,
     /// What must have happened for the run to prove anything.
     #[serde(default)]
     pub(crate) expect: Expectations,
 }
 
-/// All but leader completeness, which has nothing to judge where the first leader stays.
-fn default_checks() -> Vec<Check> {
-    vec![
-        Check::Linearizable,
-        Check::ElectionSafety,
-        Check::VoteOnce,
-        Check::TermMonotone,
-        Check::LogMatching,
-        Check::LeaderAppendOnly,
-        Check::CommitQuorum,
-        Check::CommitStability,
-        Check::StateMachineSafety,
-        Check::IndexOrder,
-    ]
+impl Workload {
+    /// What is judged: what the workload names, else what its kind of object promises and what every run can be judged by.
+    pub(crate) fn checks(&self) -> Vec<Check> {
+        let default =
+            || self.workload.kind.promises().iter().chain(Check::DEFAULT).copied().collect();
+        self.checks.clone().unwrap_or_else(default)
+    }
 }
 
 /// The system under test.
@@ -96,9 +90,13 @@ pub(crate) struct Clients {
     /// Which node they ask.
     #[serde(default)]
     pub(crate) routing: Routing,
-    /// An operation without an answer after this time is *info*.
+    /// An operation without an answer after this time is *info*; or, with `retry_for`, tried again.
     #[serde(default = "default_timeout", deserialize_with = "units::duration")]
     pub(crate) timeout: Duration,
+    /// So long after its beginning an operation is tried again, on another node, until it is answered. What changes something is numbered
+    /// within a session, so that it happens once. Without it nothing is tried again.
+    #[serde(default, deserialize_with = "units::some_duration")]
+    pub(crate) retry_for: Option<Duration>,
 }
 
 fn default_timeout() -> Duration {
@@ -118,101 +116,6 @@ pub(crate) enum Routing {
     Any,
 }
 
-/// What clients ask for.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Work {
-    /// What kind of object.
-    #[serde(rename = "kind")]
-    _kind: WorkKind,
-    /// How many objects, independent of each other; they are called k0, k1, …
-    pub(crate) keys: u32,
-    /// How often which operation.
-    pub(crate) mix: Mix,
-}
-
-impl Work {
-    /// The names of the keys.
-    pub(crate) fn key_names(&self) -> Vec<String> {
-        (0..self.keys).map(|number| format!("k{number}")).collect()
-    }
-}
-
-/// The kinds of objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum WorkKind {
-    /// A register with read, write and cas.
-    Register,
-}
-
-/// How often which operation, as weights.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Mix {
-    #[serde(default)]
-    pub(crate) read: u32,
-    #[serde(default)]
-    pub(crate) write: u32,
-    #[serde(default)]
-    pub(crate) cas: u32,
-}
-
-impl Mix {
-    /// Every operation with its weight.
-    pub(crate) fn weights(&self) -> [(&'static str, u32); 3] {
-        [("read", self.read), ("write", self.write), ("cas", self.cas)]
-    }
-}
-
-/// What can be judged beside what is always judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Check {
-    /// Every key behaves like a single register.
-    Linearizable,
-    /// At most one leader in a term.
-    ElectionSafety,
-    /// A node votes once in a term, and remembers it.
-    VoteOnce,
-    /// A node's term never goes back.
-    TermMonotone,
-    /// Logs with an entry of the same index and term are the same up to there.
-    LogMatching,
-    /// A leader never removes or replaces entries.
-    LeaderAppendOnly,
-    /// A leader has everything that was committed in earlier terms.
-    LeaderCompleteness,
-    /// A leader commits what a majority has.
-    CommitQuorum,
-    /// What is committed stays.
-    CommitStability,
-    /// All nodes apply the same entries in the same order.
-    StateMachineSafety,
-    /// Applied, committed and last index stand in this order.
-    IndexOrder,
-}
-
-impl Check {
-    /// Its name in reports.
-    pub(crate) fn name(self) -> &'static str {
-        use checker::properties::raft;
-        match self {
-            Self::Linearizable => checker::linearizability::NAME,
-            Self::ElectionSafety => raft::election_safety::NAME,
-            Self::VoteOnce => raft::vote_once::NAME,
-            Self::TermMonotone => raft::term_monotone::NAME,
-            Self::LogMatching => raft::log_matching::NAME,
-            Self::LeaderAppendOnly => raft::leader_append_only::NAME,
-            Self::LeaderCompleteness => raft::leader_completeness::NAME,
-            Self::CommitQuorum => raft::commit_quorum::NAME,
-            Self::CommitStability => raft::commit_stability::NAME,
-            Self::StateMachineSafety => raft::state_machine_safety::NAME,
-            Self::IndexOrder => raft::index_order::NAME,
-        }
-    }
-}
-
 /// What must have happened.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -226,19 +129,4 @@ pub(crate) struct Expectations {
     /// How many terms must have had several candidates and no leader.
     #[serde(default)]
     pub(crate) split_votes: Option<u64>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_raft_property_can_be_named_and_is_judged_unless_a_workload_says_otherwise() {
-        for (name, _) in checker::properties::raft::PROPERTIES {
-            let check: Check = serde_yaml::from_str(name).unwrap();
-            assert_eq!(check.name(), name);
-            let conditional = check == Check::LeaderCompleteness;
-            assert_eq!(default_checks().contains(&check), !conditional, "{name}");
-        }
-    }
 }

@@ -1,16 +1,20 @@
 //! What a workload may not say although it is written correctly. Finds everything at once.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::diagnostics::{Diagnostic, nearest};
+use super::diagnostics::{Diagnostic, suggest};
 use super::fault::{Choice, Fault, FaultRule, Packets, Partition, Shape, Target, When};
 use super::shape::Workload;
 use super::spans::{Node, Segment};
 use super::units::duration_words;
+use super::work::WorkKind;
 
 const NODES_MAX: u32 = 9;
 const CLIENTS_MAX: u32 = 1_000;
 const KEYS_MAX: u32 = 100_000;
+/// An operation that nobody answers may hold up the end of a run so long.
+const RETRY_FOR_MAX: Duration = Duration::from_secs(30);
 /// A majorities ring of fewer nodes cuts nothing, or isolates.
 const RING_NODES_MIN: u32 = 5;
 
@@ -19,6 +23,7 @@ pub(super) fn validate(workload: &Workload, map: &Node) -> Vec<Diagnostic> {
     let mut check = Validation { workload, map, problems: Vec::new() };
     check.name();
     check.sizes();
+    check.work();
     for number in 0..workload.faults.len() {
         check.rule(number);
     }
@@ -69,7 +74,7 @@ impl Validation<'_> {
     }
 
     fn sizes(&mut self) {
-        let Workload { system, clients, workload, duration, .. } = self.workload;
+        let Workload { system, clients, duration, .. } = self.workload;
         let nodes = format!("a cluster has 1 to {NODES_MAX} nodes");
         self.require((1..=NODES_MAX).contains(&system.nodes), &path!["system", "nodes"], nodes);
         for (key, timeout) in [
@@ -93,16 +98,57 @@ impl Validation<'_> {
         self.require(clients.rate <= 1e6, &rate, "at most 1000000/s");
         let timeout = path!["clients", "timeout"];
         self.require(!clients.timeout.is_zero(), &timeout, "a time-out of 0 lets nothing succeed");
-        let keys = path!["workload", "keys"];
-        self.require(workload.keys > 0, &keys, "at least one key is needed");
-        self.require(workload.keys <= KEYS_MAX, &keys, format!("at most {KEYS_MAX} keys"));
-        let weights: u64 =
-            workload.mix.weights().iter().map(|(_, weight)| u64::from(*weight)).sum();
-        let mix = "at least one operation must have a weight above 0";
-        self.require(weights > 0, &path!["workload", "mix"], mix);
+        let retry_for = clients
+            .retry_for
+            .is_none_or(|retry_for| retry_for > clients.timeout && retry_for <= RETRY_FOR_MAX);
+        let message = "longer than the time-out of one attempt, and at most 30s";
+        self.require(retry_for, &path!["clients", "retry_for"], message);
         let length = path!["duration"];
         self.require(!duration.is_zero(), &length, "a run of no length proves nothing");
         self.require(*duration <= Duration::from_secs(24 * 3_600), &length, "at most a day");
+    }
+
+    fn work(&mut self) {
+        let work = &self.workload.workload;
+        let keys = path!["workload", "keys"];
+        self.require(work.keys > 0, &keys, "at least one key is needed");
+        self.require(work.keys <= KEYS_MAX, &keys, format!("at most {KEYS_MAX} keys"));
+        self.mix();
+        let name = work.kind.name();
+        for (key, value, range) in [
+            ("elements", work.elements, 1..=10_000),
+            ("txn_length", work.txn_length, 1..=64),
+            ("accounts", work.accounts, 2..=1_000),
+            ("balance", work.balance, 1..=1_000_000),
+        ] {
+            let Some(value) = value else { continue };
+            let path = path!["workload", key];
+            let belongs = work.kind.options().contains(&key);
+            self.require(belongs, &path, format!("`{key}` does not go with `kind: {name}`"));
+            let (least, most) = (range.start(), range.end());
+            self.require(range.contains(&value), &path, format!("from {least} to {most}"));
+        }
+        let early = self.workload.system.first_election_timeout.is_some();
+        let message = "a bank is filled before the first fault, and needs a leader for that";
+        let path = path!["system", "first_election_timeout"];
+        self.require(work.kind != WorkKind::Bank || !early, &path, message);
+    }
+
+    fn mix(&mut self) {
+        let work = &self.workload.workload;
+        let known = work.kind.mix();
+        let unknown = |name: &&String| !known.contains(&name.as_str());
+        for name in work.mix.iter().flat_map(BTreeMap::keys).filter(unknown) {
+            let place = self.map.at(&path!["workload", "mix"]).key(name);
+            let message = format!("unknown key `{name}` in `mix`{}", suggest(name, known));
+            self.problems.push(Diagnostic { place, message });
+        }
+        let nothing = work.mix.is_some() && work.weights().iter().all(|(_, weight)| *weight == 0);
+        let message = match known {
+            [] => "a client of a lock acquires and releases in turn: there is no mix",
+            _ => "at least one operation must have a weight above 0",
+        };
+        self.require(!nothing, &path!["workload", "mix"], message);
     }
 
     fn rule(&mut self, number: usize) {
@@ -189,25 +235,28 @@ impl Validation<'_> {
     }
 
     fn checks(&mut self) {
-        let checks = &self.workload.checks;
+        let checks = self.workload.checks();
         self.require(!checks.is_empty(), &path!["checks"], "at least one check is needed");
         let twice = (1..checks.len()).any(|place| checks[..place].contains(&checks[place]));
         self.require(!twice, &path!["checks"], "a check is named twice");
+        let kind = self.workload.workload.kind;
+        for (place, check) in checks.iter().enumerate() {
+            let message = format!("`{}` does not judge `kind: {}`", check.name(), kind.name());
+            self.require(check.fits(kind), &path!["checks", place], message);
+        }
     }
 
     fn expectations(&mut self) {
-        let mix = self.workload.workload.mix.weights();
+        let functions = self.workload.workload.functions();
         for (operation, least) in &self.workload.expect.ok {
             let place = self.map.at(&path!["expect", "ok"]).key(operation);
-            let message = match mix.iter().find(|(name, _)| name == operation) {
+            let message = match functions.iter().find(|(name, _)| name == operation) {
                 Some((_, 0)) => format!("the mix has no {operation}, so none can succeed"),
                 Some(_) if *least == 0 => "an expectation of 0 expects nothing".to_string(),
                 Some(_) => continue,
                 None => {
-                    let near = nearest(operation, mix.map(|(name, _)| name));
-                    let near =
-                        near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-                    format!("unknown operation `{operation}`{near}")
+                    let known: Vec<_> = functions.iter().map(|(name, _)| *name).collect();
+                    format!("unknown operation `{operation}`{}", suggest(operation, &known))
                 }
             };
             self.problems.push(Diagnostic { place, message });

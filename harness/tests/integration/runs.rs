@@ -74,6 +74,48 @@ fn a_planted_bug_is_convicted_of_the_right_violation() {
     assert_eq!(place.json("run.json")["planted"], "local-leader-read");
 }
 
+/// Three nodes that are slow to agree, so that answers come too late and clients ask again.
+fn counters() -> String {
+    "system: { kind: raft, nodes: 3 }\n\
+     clients: { count: 6, rate: 100/s, routing: leader, timeout: 150ms, retry_for: 10s }\n\
+     workload: { kind: counter, keys: 2, mix: { add: 2, read: 1 } }\nduration: 4s\n\
+     faults: [{ at: 200ms, for: 3500ms, all_of: [packets: { delay: 20ms, jitter: 80ms }] }]\n"
+        .to_string()
+}
+
+#[test]
+fn what_is_tried_again_within_a_session_happens_once_unless_sessions_are_ignored() {
+    let place = Place::new();
+    place.file("w.yaml", &counters());
+    let run = place.output(&["run", "w.yaml", "--seed", "1"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run));
+    let checks = place.json("verdict.json")["checks"].clone();
+    let names: Vec<_> = checks.as_array().unwrap().iter().map(|check| &check["name"]).collect();
+    assert_eq!(names[..2], ["linearizable", "counter-bounds"]);
+    assert!(names.iter().any(|name| **name == "state-digests"), "{names:?}");
+
+    let arguments = ["run", "w.yaml", "--seed", "1", "--plant", "no-session-dedupe"];
+    let run = place.output(&arguments);
+    assert_eq!(run.status.code(), Some(1), "{}", text(&run));
+    let checks = place.json("verdict.json")["checks"].clone();
+    assert_eq!(checks[0]["verdict"], "invalid");
+    place.assert_no_processes();
+}
+
+#[test]
+fn transactions_are_judged_by_their_dependencies_and_read_back() {
+    let place = Place::new();
+    let workload = "system: { kind: raft, nodes: 3 }\nclients: { count: 6, rate: 150/s }\n\
+                    workload: { kind: list-append, keys: 12 }\nduration: 3s\n\
+                    faults: [{ at: 500ms, for: 700ms, all_of: [kill: { node: leader }] }]\n";
+    place.file("w.yaml", workload);
+    let run = place.output(&["run", "w.yaml", "--seed", "1"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run));
+    let verdict = place.json("verdict.json");
+    assert_eq!(verdict["checks"][0]["name"], "strict-serializable");
+    assert!(text(&run).contains("all 12 keys were read back"), "{}", text(&run));
+}
+
 #[test]
 fn a_fault_without_effect_proves_nothing() {
     let place = Place::new();

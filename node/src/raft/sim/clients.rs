@@ -9,7 +9,7 @@ use super::super::effects::Input;
 use super::super::{NodeId, RequestId};
 use super::cluster::Sim;
 use super::{KEYS, LIVENESS_TICKS, PATIENCE_TICKS};
-use crate::kv::Command;
+use crate::kv::{Command, Proposal};
 
 #[derive(Clone)]
 pub(super) enum Operation {
@@ -82,7 +82,7 @@ impl Sim {
             Operation::Read => Input::Read { id },
             Operation::Change(command) => Input::Propose {
                 id,
-                command: postcard::to_stdvec(&command).expect("our own command"),
+                command: postcard::to_stdvec(&Proposal::Plain(command)).expect("our own command"),
             },
         };
         self.step(target, input);
@@ -103,6 +103,7 @@ impl Sim {
             Operation::Read => ("read", Value::Null),
             Operation::Change(Command::Write { value, .. }) => ("write", json!(value)),
             Operation::Change(Command::Cas { old, new, .. }) => ("cas", json!([old, new])),
+            Operation::Change(other) => unreachable!("{other:?} is not asked"),
         };
         self.record(client, event_type, f, &key, value.clone(), error);
         match event_type {

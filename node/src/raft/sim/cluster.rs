@@ -12,7 +12,7 @@ use super::super::message::Message;
 use super::super::random::Random;
 use super::super::{Config, NodeId, Raft, RequestId};
 use crate::bug::Bug;
-use crate::kv::{Command, Outcome, Store};
+use crate::kv::{self, Command, Object, Query, Refusal, Store};
 use crate::trace::{Event, Line, Record};
 
 use super::clients::{Client, Operation};
@@ -194,12 +194,13 @@ impl Sim {
             let known = *self.applied.entry(index).or_insert(hash);
             assert!(!self.sound || known == hash, "two nodes apply different entries at {index}");
             let Payload::Command(command) = &commit.entry.payload else { continue };
-            let outcome =
-                node.store.apply(&postcard::from_bytes(command).expect("our own commands"));
+            let proposal = postcard::from_bytes(command).expect("our own commands");
+            let outcome = node.store.apply(index, &proposal);
             let client = commit.request.and_then(|request| node.waiting.remove(&request));
             match (client, outcome) {
-                (Some(client), Outcome::Done) => self.finish(client, EventType::Ok, None),
-                (Some(client), Outcome::Mismatch) => {
+                (Some(client), Ok(_)) => self.finish(client, EventType::Ok, None),
+                (Some(client), Err(refusal)) => {
+                    assert_eq!(refusal, Refusal::Mismatch, "there are registers only");
                     self.finish(client, EventType::Fail, Some("mismatch"))
                 }
                 (None, _) => {}
@@ -208,7 +209,11 @@ impl Sim {
         for read in effects.reads {
             let node = self.nodes.get_mut(&id).expect("nodes are numbered");
             let Some(client) = node.waiting.remove(&read.id) else { continue };
-            let value = node.store.read(&self.clients[client].key);
+            let query = Query::Read { key: self.clients[client].key.clone() };
+            let value = match node.store.query(&query) {
+                Ok(kv::Answer::Object(Some(Object::Register(value)))) => Some(value),
+                _ => None,
+            };
             self.finish_read(client, value);
         }
         for (request, answer) in effects.answers {

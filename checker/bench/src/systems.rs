@@ -186,7 +186,55 @@ impl System for Collection {
     }
 }
 
-/// Transactions of one to four reads and writes over ten keys at a time; a key is left after 32 writes.
+/// A text, to which every put and append gives something new.
+#[derive(Debug, Default)]
+pub struct Text {
+    text: String,
+    written: u64,
+}
+
+/// An operation on a text.
+#[derive(Clone, Debug)]
+pub enum TextOperation {
+    Put(u64),
+    Append(u64),
+    Get(String),
+}
+
+impl System for Text {
+    type Operation = TextOperation;
+
+    fn invoke(&mut self, random: &mut Random) -> TextOperation {
+        if random.chance(0.5) {
+            return TextOperation::Get(String::new());
+        }
+        self.written += 1;
+        match random.chance(0.5) {
+            true => TextOperation::Put(self.written),
+            false => TextOperation::Append(self.written),
+        }
+    }
+
+    fn apply(&mut self, operation: &mut TextOperation) -> bool {
+        match operation {
+            TextOperation::Put(number) => self.text = format!("x{number};"),
+            TextOperation::Append(number) => self.text += &format!("x{number};"),
+            TextOperation::Get(seen) => seen.clone_from(&self.text),
+        }
+        true
+    }
+
+    fn write(&self, out: &mut dyn Write, operation: &TextOperation, done: bool) -> io::Result<()> {
+        match operation {
+            TextOperation::Put(number) => write!(out, r#""f":"put","value":"x{number};""#),
+            TextOperation::Append(number) => write!(out, r#""f":"append","value":"x{number};""#),
+            TextOperation::Get(seen) if done => write!(out, r#""f":"get","value":"{seen}""#),
+            TextOperation::Get(_) => write!(out, r#""f":"get","value":null"#),
+        }
+    }
+}
+
+/// Transactions of one to four reads and writes over ten keys at a time; a key is left after 32 writes, or never.
 #[derive(Debug)]
 pub struct Transactions {
     /// By key: everything that was written, in order.
@@ -196,6 +244,7 @@ pub struct Transactions {
     lists: bool,
     /// Each micro-operation takes effect at a time of its own.
     interleaved: bool,
+    rotates: bool,
     written: u64,
 }
 
@@ -206,7 +255,13 @@ impl Transactions {
     /// Over lists that are appended to, or over registers; serializable, or without any concurrency control.
     pub fn new(lists: bool, interleaved: bool) -> Self {
         let active = std::array::from_fn(|key| key);
-        Self { keys: vec![Vec::new(); active.len()], active, lists, interleaved, written: 0 }
+        let keys = vec![Vec::new(); active.len()];
+        Self { keys, active, lists, interleaved, rotates: true, written: 0 }
+    }
+
+    /// Over registers that are one object; with ever new keys, or the same ones all the time.
+    pub fn map(rotates: bool) -> Self {
+        Self { rotates, ..Self::new(false, false) }
     }
 
     fn act(&mut self, act: &mut Act) {
@@ -218,7 +273,7 @@ impl Transactions {
             }
             Act::Write(key, value) => {
                 self.keys[*key].push(*value);
-                if self.keys[*key].len() >= WRITES_A_KEY {
+                if self.rotates && self.keys[*key].len() >= WRITES_A_KEY {
                     self.leave(*key);
                 }
             }

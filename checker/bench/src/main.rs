@@ -130,8 +130,7 @@ fn table(names: &[String], runs: usize, with_peer: bool, study: Option<&Path>) -
 }
 
 const HEAD: &str = "| history | verdict | read s | check s | check CPU s | CPU s | peak MB | bytes/op | target | porcupine-rs check s | ratio |";
-const STUDY_HEAD: &str =
-    " study | read s | check s | check ratio | CPU ratio | peak MB |";
+const STUDY_HEAD: &str = " study | read s | check s | check ratio | CPU ratio | peak MB |";
 
 fn row(case: &Case, ours: &Measured, peer: Option<&Measured>) -> String {
     let expected = if case.is_valid { "valid" } else { "invalid" };

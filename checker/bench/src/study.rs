@@ -26,7 +26,8 @@ pub fn judge(
         Object::Queue => collection(programs, "queue", path),
         Object::Stack => collection(programs, "stack", path),
         Object::Transactions { lists: true, interleaved: false } => {
-            let load = [case.load.operations, case.load.clients, WRITES_A_KEY].map(|n| n.to_string());
+            let load =
+                [case.load.operations, case.load.clients, WRITES_A_KEY].map(|n| n.to_string());
             let mut program = Command::new(programs.join("tx"));
             own_transactions(&output(program.arg("own").args(load))?)
         }
@@ -43,7 +44,9 @@ fn output(program: &mut Command) -> Result<String, Box<dyn std::error::Error>> {
     let output = program.output().map_err(|error| format!("{program:?}: {error}"))?;
     match output.status.success() {
         true => Ok(String::from_utf8(output.stdout)?),
-        false => Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into()),
+        false => {
+            Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into())
+        }
     }
 }
 
@@ -68,11 +71,13 @@ fn collection(
 ) -> Result<Measured, Box<dyn std::error::Error>> {
     let converted = path.with_extension("study");
     convert(&History::read(path)?, &converted)?;
-    let printed = output(Command::new(programs.join("bench")).arg("coll").arg(&converted).arg(kind));
+    let printed =
+        output(Command::new(programs.join("bench")).arg("coll").arg(&converted).arg(kind));
     std::fs::remove_file(&converted)?;
     let printed = printed?;
     // It checks three times.
-    let runs = printed.lines().map(|run| Ok((number_after(run, "wall")?, number_after(run, "cpu")?)));
+    let runs =
+        printed.lines().map(|run| Ok((number_after(run, "wall")?, number_after(run, "cpu")?)));
     let runs = runs.collect::<Result<Vec<_>, String>>()?;
     Ok(Measured {
         verdict: if printed.contains(" Ok ") { "valid" } else { "invalid" }.into(),

@@ -7,6 +7,7 @@ mod form;
 mod input;
 mod jepsen;
 mod line;
+mod scan;
 
 use std::io::Read;
 use std::os::unix::fs::FileExt;

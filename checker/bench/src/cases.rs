@@ -54,7 +54,10 @@ pub enum Object {
     /// A stack.
     Stack,
     /// A text that is put, appended to and read.
-    Text,
+    Text {
+        /// Everything that is put or appended is one of so many letters; 0 is something new each time.
+        letters: u64,
+    },
     /// A map of registers, read and written by transactions of several keys; as many as there are, or ever new ones.
     Map {
         /// Whether a key is left after some writes.
@@ -102,8 +105,9 @@ pub const CASES: &[Case] = &[
     register("unique-10k-30c", UNIQUE, (10_000, 30, 0.0), Target::None),
     collection("queue-1m-10c", Model::Queue, Object::Queue, 0.1),
     collection("stack-1m-10c", Model::Stack, Object::Stack, 0.4),
-    searched("kv-100k-10c", Model::Kv, Object::Text, 0.0),
-    searched("kv-100k-10c-info", Model::Kv, Object::Text, 0.01),
+    searched("kv-100k-10c", Model::Kv, Object::Text { letters: 0 }, 0.0),
+    searched("kv-100k-10c-info", Model::Kv, Object::Text { letters: 0 }, 0.01),
+    searched("kv-100k-10c-letters-info", Model::Kv, Object::Text { letters: 5 }, 0.01),
     searched("map-100k-10c", Model::MultiRegister, Object::Map { rotates: false }, 0.0),
     searched("map-100k-10c-info", Model::MultiRegister, Object::Map { rotates: false }, 0.01),
     searched("map-100k-10c-rotating", Model::MultiRegister, Object::Map { rotates: true }, 0.0),
@@ -162,7 +166,7 @@ impl Case {
             }
             Object::Queue => simulate(&mut Collection::queue(), &load, out),
             Object::Stack => simulate(&mut Collection::stack(), &load, out),
-            Object::Text => simulate(&mut Text::default(), &load, out),
+            Object::Text { letters } => simulate(&mut Text::new(letters), &load, out),
             Object::Map { rotates } => simulate(&mut Transactions::map(rotates), &load, out),
             Object::Transactions { lists, interleaved } => {
                 simulate(&mut Transactions::new(lists, interleaved), &load, out)

@@ -31,7 +31,7 @@ pub fn judge(
             let mut program = Command::new(programs.join("tx"));
             own_transactions(&output(program.arg("own").args(load))?)
         }
-        Object::Text | Object::Map { .. } | Object::Transactions { .. } => {
+        Object::Text { .. } | Object::Map { .. } | Object::Transactions { .. } => {
             Ok(Measured::failed("not in the study"))
         }
     }

@@ -186,18 +186,35 @@ impl System for Collection {
     }
 }
 
-/// A text, to which every put and append gives something new.
-#[derive(Debug, Default)]
+/// A text that is put, appended to and read.
+#[derive(Debug)]
 pub struct Text {
     text: String,
+    /// Pieces are one of so many letters; 0 means that each is new.
+    letters: u64,
     written: u64,
+}
+
+impl Text {
+    /// An empty text.
+    pub fn new(letters: u64) -> Self {
+        Self { text: String::new(), letters, written: 0 }
+    }
+
+    fn new_piece(&mut self, random: &mut Random) -> String {
+        self.written += 1;
+        match self.letters {
+            0 => format!("x{};", self.written),
+            letters => char::from(b'a' + random.below(letters) as u8).to_string(),
+        }
+    }
 }
 
 /// An operation on a text.
 #[derive(Clone, Debug)]
 pub enum TextOperation {
-    Put(u64),
-    Append(u64),
+    Put(String),
+    Append(String),
     Get(String),
 }
 
@@ -208,17 +225,17 @@ impl System for Text {
         if random.chance(0.5) {
             return TextOperation::Get(String::new());
         }
-        self.written += 1;
+        let piece = self.new_piece(random);
         match random.chance(0.5) {
-            true => TextOperation::Put(self.written),
-            false => TextOperation::Append(self.written),
+            true => TextOperation::Put(piece),
+            false => TextOperation::Append(piece),
         }
     }
 
     fn apply(&mut self, operation: &mut TextOperation) -> bool {
         match operation {
-            TextOperation::Put(number) => self.text = format!("x{number};"),
-            TextOperation::Append(number) => self.text += &format!("x{number};"),
+            TextOperation::Put(piece) => self.text.clone_from(piece),
+            TextOperation::Append(piece) => self.text += piece,
             TextOperation::Get(seen) => seen.clone_from(&self.text),
         }
         true
@@ -226,8 +243,8 @@ impl System for Text {
 
     fn write(&self, out: &mut dyn Write, operation: &TextOperation, done: bool) -> io::Result<()> {
         match operation {
-            TextOperation::Put(number) => write!(out, r#""f":"put","value":"x{number};""#),
-            TextOperation::Append(number) => write!(out, r#""f":"append","value":"x{number};""#),
+            TextOperation::Put(piece) => write!(out, r#""f":"put","value":"{piece}""#),
+            TextOperation::Append(piece) => write!(out, r#""f":"append","value":"{piece}""#),
             TextOperation::Get(seen) if done => write!(out, r#""f":"get","value":"{seen}""#),
             TextOperation::Get(_) => write!(out, r#""f":"get","value":null"#),
         }

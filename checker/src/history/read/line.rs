@@ -8,7 +8,6 @@
 use super::super::names::{NONE, Names};
 use super::super::pairing::ClientEvent;
 use super::super::{EventType, ValueId, Values};
-use super::scan;
 
 /// Names and values of a piece of a file.
 #[derive(Debug, Default)]
@@ -144,7 +143,8 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn text(&mut self) -> Option<&'a [u8]> {
         (self.next()? == b'"').then_some(())?;
-        let end = scan::special(self.rest)?;
+        let special = |byte: &u8| matches!(byte, b'"' | b'\\') || *byte < b' ';
+        let end = self.rest.iter().position(special)?;
         (self.rest[end] == b'"').then_some(())?;
         let text = &self.rest[..end];
         self.rest = &self.rest[end + 1..];
@@ -155,7 +155,16 @@ impl<'a> Cursor<'a> {
     /// A non-negative integer, and blanks after it.
     #[inline]
     fn integer(&mut self) -> Option<u64> {
-        let (number, length) = scan::number(self.rest);
+        let mut number = 0_u64;
+        let mut length = 0;
+        while let Some(byte) = self.rest.get(length) {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            number = number.wrapping_mul(10).wrapping_add(digit.into());
+            length += 1;
+        }
         // 19 digits always fit. A leading zero is no number of JSON; a point or an exponent makes another one of it.
         let plain = length == 1 || (2..=19).contains(&length) && self.rest[0] != b'0';
         let next = self.rest.get(length);

@@ -7,7 +7,6 @@ mod form;
 mod input;
 mod jepsen;
 mod line;
-mod scan;
 
 use std::io::Read;
 use std::os::unix::fs::FileExt;

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use rayon::prelude::*;
 use rustc_hash::FxBuildHasher;
 
 use super::super::super::objects::Object;
@@ -44,8 +43,7 @@ pub(in super::super) fn zones(
     events: usize,
 ) -> Option<()> {
     let operations = || object.iter().map(|(_, operation)| operation);
-    let largest = operations().map(|operation| operation.value).max()?;
-    let mut all = Clusters::new(largest, object.len(), false);
+    let mut all = Clusters::new(operations(), object.len(), false)?;
     all.gather(functions, operations())?;
     all.follow(events)
 }
@@ -55,8 +53,7 @@ pub(in super::super) fn zones_of_all(functions: &[Function], history: &History) 
     let operations = history.operations();
     let first = operations.first()?.key;
     let is_keyed = operations.iter().any(|operation| operation.key != first);
-    let largest = operations.par_iter().map(|operation| operation.value).max()?;
-    let mut all = Clusters::new(largest, operations.len(), is_keyed);
+    let mut all = Clusters::new(operations.iter(), operations.len(), is_keyed)?;
     if all.ranks.is_some() {
         return None; // Sparse values are better looked up register by register.
     }
@@ -79,20 +76,25 @@ struct Clusters {
 }
 
 impl Clusters {
-    /// Room for the values of so many operations, up to the largest, on one register or on several.
-    fn new(largest: ValueId, count: usize, is_keyed: bool) -> Self {
-        let values = largest.number() as usize + 1;
+    /// Room for the values of so many operations, on one register or on several.
+    fn new<'a>(
+        operations: impl Iterator<Item = &'a Operation>,
+        count: usize,
+        is_keyed: bool,
+    ) -> Option<Self> {
+        let numbers = operations.map(|operation| operation.value.number() as usize);
+        let values = numbers.max()? + 1;
         let is_sparse = values > SPREAD * count + 64;
         let room = if is_sparse { count + 1 } else { values };
         let mut ranks = is_sparse.then(HashMap::<u32, u32, FxBuildHasher>::default);
         ranks.iter_mut().for_each(|ranks| ranks.reserve(count));
-        Self {
+        Some(Self {
             clusters: vec![Cluster::NONE; room],
             keys: if is_keyed { vec![NEVER; room] } else { Vec::new() },
             initial: vec![Cluster::INITIAL],
             registers: Registers::default(),
             ranks,
-        }
+        })
     }
 
     /// Fills the clusters in.

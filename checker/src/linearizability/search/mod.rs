@@ -45,7 +45,7 @@ use crate::models::specification::Specification;
 const STEPS_PER_CHECK: u64 = 1024;
 /// When states take so many bytes, those that no configuration is in are forgotten. Few enough to stay in the cache.
 /// Tests forget all the time, for their histories are small.
-const STATES_BYTES_MAX: u64 = if cfg!(test) { 0 } else { 4 << 20 };
+const STATES_BYTES_MAX: u64 = if cfg!(test) { 1 } else { 4 << 20 };
 /// How many configurations the first pass keeps, and when that is not enough.
 const BEAMS: [usize; 2] = [64, 1_024];
 /// The second pass gives up when so many situations lead to one completion: info operations that may be repeated lead anywhere.

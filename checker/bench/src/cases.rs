@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use checker::models::Model;
 
 use crate::simulate::{Load, simulate};
-use crate::systems::{Collection, Registers, Transactions};
+use crate::systems::{Collection, Registers, Text, Transactions};
 
 /// A history and how it is judged.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +53,16 @@ pub enum Object {
     Queue,
     /// A stack.
     Stack,
+    /// A text that is put, appended to and read.
+    Text {
+        /// Everything that is put or appended is one of so many letters; 0 is something new each time.
+        letters: u64,
+    },
+    /// A map of registers, read and written by transactions of several keys; as many as there are, or ever new ones.
+    Map {
+        /// Whether a key is left after some writes.
+        rotates: bool,
+    },
     /// Transactions over lists or registers; interleaved means without concurrency control.
     Transactions {
         /// Lists that are appended to; registers otherwise.
@@ -95,6 +105,12 @@ pub const CASES: &[Case] = &[
     register("unique-10k-30c", UNIQUE, (10_000, 30, 0.0), Target::None),
     collection("queue-1m-10c", Model::Queue, Object::Queue, 0.1),
     collection("stack-1m-10c", Model::Stack, Object::Stack, 0.4),
+    searched("kv-100k-10c", Model::Kv, Object::Text { letters: 0 }, 0.0),
+    searched("kv-100k-10c-info", Model::Kv, Object::Text { letters: 0 }, 0.01),
+    searched("kv-100k-10c-letters-info", Model::Kv, Object::Text { letters: 5 }, 0.01),
+    searched("map-100k-10c", Model::MultiRegister, Object::Map { rotates: false }, 0.0),
+    searched("map-100k-10c-info", Model::MultiRegister, Object::Map { rotates: false }, 0.01),
+    searched("map-100k-10c-rotating", Model::MultiRegister, Object::Map { rotates: true }, 0.0),
     transactions("list-append-1m", true, false, MILLION, Target::File(2.0)),
     transactions("rw-register-1m", false, false, MILLION, Target::File(3.0)),
     transactions("list-append-10k-anomalies", true, true, 10_000, Target::File(0.2)),
@@ -113,6 +129,12 @@ const fn register(
 const fn collection(name: &'static str, model: Model, object: Object, seconds: f64) -> Case {
     let load = Load { operations: MILLION, clients: 10, info: 0.0, seed: 7 };
     Case { name, model, object, load, target: Target::Check(seconds), is_valid: true }
+}
+
+/// What only the general search judges.
+const fn searched(name: &'static str, model: Model, object: Object, info: f64) -> Case {
+    let load = Load { operations: 100_000, clients: 10, info, seed: 7 };
+    Case { name, model, object, load, target: Target::None, is_valid: true }
 }
 
 const fn transactions(
@@ -144,6 +166,8 @@ impl Case {
             }
             Object::Queue => simulate(&mut Collection::queue(), &load, out),
             Object::Stack => simulate(&mut Collection::stack(), &load, out),
+            Object::Text { letters } => simulate(&mut Text::new(letters), &load, out),
+            Object::Map { rotates } => simulate(&mut Transactions::map(rotates), &load, out),
             Object::Transactions { lists, interleaved } => {
                 simulate(&mut Transactions::new(lists, interleaved), &load, out)
             }

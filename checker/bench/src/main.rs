@@ -1,5 +1,5 @@
-//! The benchmark of the checker: histories from seeds, judged by this project and, where it has such an object, by the peer from crates.io, on the
-//! same files in the same run.
+//! The benchmark of the checker: histories from seeds, judged by this project and, where it has such an object, by the peer from crates.io and by
+//! the study that came before this project, if it is at hand, on the same files in the same run.
 //!
 //! ```console
 //! $ cargo run --release --manifest-path checker/bench/Cargo.toml            # the table
@@ -13,6 +13,7 @@ mod peer;
 mod plot;
 mod random;
 mod simulate;
+mod study;
 mod systems;
 
 use std::fs::File;
@@ -49,6 +50,9 @@ enum Command {
         /// Leave the peer out
         #[arg(long)]
         no_peer: bool,
+        /// Time the study too, whose programs `bench` and `tx` are in this directory (cargo's `target/release`)
+        #[arg(long, value_name = "DIRECTORY")]
+        study: Option<PathBuf>,
     },
     /// Measure 1, 2, 4 and 8 million operations and draw the cost as SVG
     Scale {
@@ -71,24 +75,27 @@ enum Command {
         path: PathBuf,
         #[arg(long)]
         peer: bool,
-        #[arg(long)]
-        ours: bool,
+        #[arg(long, conflicts_with = "peer")]
+        study: Option<PathBuf>,
     },
 }
 
 fn main() -> Result<()> {
-    let all = || Command::Table { names: vec![], runs: 3, no_peer: false };
+    let all = || Command::Table { names: vec![], runs: 3, no_peer: false, study: None };
     match Arguments::parse().command.unwrap_or_else(all) {
-        Command::Table { names, runs, no_peer } => table(&names, runs, !no_peer),
+        Command::Table { names, runs, no_peer, study } => {
+            table(&names, runs, !no_peer, study.as_deref())
+        }
         Command::Scale { output } => scale(&output),
         Command::Stream => stream(),
         Command::Generate { name, output } => {
             let case = Case::named(&name).ok_or("no case of this name")?;
             generate(case, case.load.operations, &output)
         }
-        Command::Judge { name, path, peer, ours: _ } => {
+        Command::Judge { name, path, peer, study } => {
             let case = Case::named(&name).ok_or("no case of this name")?;
-            let judge = if peer { Judge::Peer } else { Judge::Ours };
+            let other = if peer { Judge::Peer } else { Judge::Ours };
+            let judge = study.as_deref().map_or(other, Judge::Study);
             serde_json::to_writer(io::stdout(), &judge_here(judge, case, &path)?)?;
             Ok(())
         }
@@ -102,12 +109,10 @@ fn generate(case: &Case, operations: usize, path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn table(names: &[String], runs: usize, with_peer: bool) -> Result<()> {
+fn table(names: &[String], runs: usize, with_peer: bool, study: Option<&Path>) -> Result<()> {
     let directory = tempfile::tempdir()?;
-    println!(
-        "| history | verdict | read s | check s | CPU s | peak MB | bytes/op | target | porcupine-rs check s | ratio |\n\
-         |---|---|---|---|---|---|---|---|---|---|"
-    );
+    println!("{HEAD}{}", if study.is_some() { STUDY_HEAD } else { "" });
+    println!("{}", "|---".repeat(11 + if study.is_some() { 6 } else { 0 }) + "|");
     let chosen = |case: &&Case| {
         names.is_empty() || names.iter().any(|name| case.name.starts_with(name.as_str()))
     };
@@ -116,13 +121,18 @@ fn table(names: &[String], runs: usize, with_peer: bool) -> Result<()> {
         generate(case, case.load.operations, &path)?;
         let ours = measure(Judge::Ours, case, &path, runs);
         let peer = (with_peer && case.has_peer()).then(|| measure(Judge::Peer, case, &path, 1));
-        row(case, &ours, peer.as_ref());
+        let study = study.map(|programs| measure(Judge::Study(programs), case, &path, runs));
+        let studied = study.map_or_else(String::new, |study| study_columns(&ours, &study));
+        println!("{}{studied}", row(case, &ours, peer.as_ref()));
         std::fs::remove_file(&path)?;
     }
     Ok(())
 }
 
-fn row(case: &Case, ours: &Measured, peer: Option<&Measured>) {
+const HEAD: &str = "| history | verdict | read s | check s | check CPU s | CPU s | peak MB | bytes/op | target | porcupine-rs check s | ratio |";
+const STUDY_HEAD: &str = " study | read s | check s | check ratio | CPU ratio | peak MB |";
+
+fn row(case: &Case, ours: &Measured, peer: Option<&Measured>) -> String {
     let expected = if case.is_valid { "valid" } else { "invalid" };
     let wrong = if ours.verdict == expected { "" } else { " (WRONG)" };
     let (target, took) = match case.target {
@@ -138,20 +148,45 @@ fn row(case: &Case, ours: &Measured, peer: Option<&Measured>) {
         Some(peer) if peer.check == 0.0 || peer.verdict.contains("over") => {
             (peer.verdict.clone(), String::new())
         }
-        Some(peer) => {
-            (format!("{:.3}", peer.check), format!("{:.0}x", peer.check / ours.check.max(1e-6)))
-        }
+        Some(peer) => (format!("{:.3}", peer.check), ratio(peer.check, ours.check)),
     };
-    println!(
-        "| {} | {}{wrong} | {:.3} | {:.4} | {:.2} | {:.0} | {:.0} | {target}{met} | {peer} | {ratio} |",
+    format!(
+        "| {} | {}{wrong} | {:.3} | {:.4} | {:.4} | {:.2} | {:.0} | {:.0} | {target}{met} | {peer} | {ratio} |",
         case.name,
         ours.verdict,
         ours.read,
         ours.check,
+        ours.check_cpu,
         ours.cpu,
         ours.peak_bytes as f64 / 1e6,
         ours.peak_bytes as f64 / case.load.operations as f64,
-    );
+    )
+}
+
+/// What the study took, and how many times our time that is. Of processor time, that of both for all that the study did: the file, or else the check.
+fn study_columns(ours: &Measured, study: &Measured) -> String {
+    let number = |number: f64| if number > 0.0 { format!("{number:.4}") } else { String::new() };
+    let of_cpu = match study.cpu > 0.0 {
+        true => ratio(study.cpu, ours.cpu),
+        false => ratio(study.check_cpu, ours.check_cpu),
+    };
+    format!(
+        " {} | {} | {} | {} | {of_cpu} | {} |",
+        study.verdict,
+        number(study.read),
+        number(study.check),
+        ratio(study.check, ours.check),
+        number(study.peak_bytes as f64 / 1e6),
+    )
+}
+
+/// How many times ours another's time is; nothing where there is no time.
+fn ratio(other: f64, ours: f64) -> String {
+    match other / ours.max(1e-6) {
+        0.0 => String::new(),
+        few if few < 10.0 => format!("{few:.2}x"),
+        many => format!("{many:.0}x"),
+    }
 }
 
 fn stream() -> Result<()> {

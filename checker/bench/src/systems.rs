@@ -186,7 +186,72 @@ impl System for Collection {
     }
 }
 
-/// Transactions of one to four reads and writes over ten keys at a time; a key is left after 32 writes.
+/// A text that is put, appended to and read.
+#[derive(Debug)]
+pub struct Text {
+    text: String,
+    /// Pieces are one of so many letters; 0 means that each is new.
+    letters: u64,
+    written: u64,
+}
+
+impl Text {
+    /// An empty text.
+    pub fn new(letters: u64) -> Self {
+        Self { text: String::new(), letters, written: 0 }
+    }
+
+    fn new_piece(&mut self, random: &mut Random) -> String {
+        self.written += 1;
+        match self.letters {
+            0 => format!("x{};", self.written),
+            letters => char::from(b'a' + random.below(letters) as u8).to_string(),
+        }
+    }
+}
+
+/// An operation on a text.
+#[derive(Clone, Debug)]
+pub enum TextOperation {
+    Put(String),
+    Append(String),
+    Get(String),
+}
+
+impl System for Text {
+    type Operation = TextOperation;
+
+    fn invoke(&mut self, random: &mut Random) -> TextOperation {
+        if random.chance(0.5) {
+            return TextOperation::Get(String::new());
+        }
+        let piece = self.new_piece(random);
+        match random.chance(0.5) {
+            true => TextOperation::Put(piece),
+            false => TextOperation::Append(piece),
+        }
+    }
+
+    fn apply(&mut self, operation: &mut TextOperation) -> bool {
+        match operation {
+            TextOperation::Put(piece) => self.text.clone_from(piece),
+            TextOperation::Append(piece) => self.text += piece,
+            TextOperation::Get(seen) => seen.clone_from(&self.text),
+        }
+        true
+    }
+
+    fn write(&self, out: &mut dyn Write, operation: &TextOperation, done: bool) -> io::Result<()> {
+        match operation {
+            TextOperation::Put(piece) => write!(out, r#""f":"put","value":"{piece}""#),
+            TextOperation::Append(piece) => write!(out, r#""f":"append","value":"{piece}""#),
+            TextOperation::Get(seen) if done => write!(out, r#""f":"get","value":"{seen}""#),
+            TextOperation::Get(_) => write!(out, r#""f":"get","value":null"#),
+        }
+    }
+}
+
+/// Transactions of one to four reads and writes over ten keys at a time; a key is left after 32 writes, or never.
 #[derive(Debug)]
 pub struct Transactions {
     /// By key: everything that was written, in order.
@@ -196,6 +261,7 @@ pub struct Transactions {
     lists: bool,
     /// Each micro-operation takes effect at a time of its own.
     interleaved: bool,
+    rotates: bool,
     written: u64,
 }
 
@@ -206,7 +272,13 @@ impl Transactions {
     /// Over lists that are appended to, or over registers; serializable, or without any concurrency control.
     pub fn new(lists: bool, interleaved: bool) -> Self {
         let active = std::array::from_fn(|key| key);
-        Self { keys: vec![Vec::new(); active.len()], active, lists, interleaved, written: 0 }
+        let keys = vec![Vec::new(); active.len()];
+        Self { keys, active, lists, interleaved, rotates: true, written: 0 }
+    }
+
+    /// Over registers that are one object; with ever new keys, or the same ones all the time.
+    pub fn map(rotates: bool) -> Self {
+        Self { rotates, ..Self::new(false, false) }
     }
 
     fn act(&mut self, act: &mut Act) {
@@ -218,7 +290,7 @@ impl Transactions {
             }
             Act::Write(key, value) => {
                 self.keys[*key].push(*value);
-                if self.keys[*key].len() >= WRITES_A_KEY {
+                if self.rotates && self.keys[*key].len() >= WRITES_A_KEY {
                     self.leave(*key);
                 }
             }

@@ -43,15 +43,31 @@ impl Counts {
         let mut list = self.lists[spent as usize].to_vec();
         list.resize(list.len().max(class + 1), 0);
         list[class] = list[class].saturating_add(1);
-        let list: Box<[u16]> = list.into();
+        let next = self.number(list.into());
+        self.next.insert((spent, class as u32), next);
+        next
+    }
+
+    /// The list with none of a class.
+    pub(super) fn without(&mut self, spent: Spent, class: usize) -> Spent {
+        if self.get(spent, class) == 0 {
+            return spent;
+        }
+        let mut list = self.lists[spent as usize].to_vec();
+        list[class] = 0;
+        let used = list.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
+        list.truncate(used);
+        self.number(list.into())
+    }
+
+    fn number(&mut self, list: Box<[u16]>) -> Spent {
         let number = self.lists.len() as Spent;
-        let next = *self.by_list.entry(list.clone()).or_insert(number);
-        if next == number {
+        let known = *self.by_list.entry(list.clone()).or_insert(number);
+        if known == number {
             self.totals.push(list.iter().map(|count| u32::from(*count)).sum());
             self.lists.push(list);
         }
-        self.next.insert((spent, class as u32), next);
-        next
+        known
     }
 
     /// Whether nowhere more are spent in `a` than in `b`.

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use crate::history::{Outcome, ValueId, Values};
+use crate::history::{NEVER, Outcome, ValueId, Values};
 
 /// What an object does when nobody interferes.
 pub(crate) trait Specification: Sized {
@@ -26,6 +26,11 @@ pub(crate) trait Specification: Sized {
 
     /// The specification of an object on which these operations happened, certainly or possibly, each kind once.
     fn new(certain: &[&Self::Operation], possible: &[&Self::Operation]) -> Self;
+
+    /// The same, told for each kind that certainly happened which event completes the last of it.
+    fn with_ends(self, _ends: &[(&Self::Operation, u32)]) -> Self {
+        self
+    }
 
     /// The state before anything.
     fn initial(&self) -> Self::State;
@@ -62,6 +67,16 @@ pub(crate) trait Specification: Sized {
     /// is as good without it.
     fn is_observable(&self, _operation: &Self::Operation) -> bool {
         true
+    }
+
+    /// The last event that completes one who could tell that this operation happened. After it, any order goes on as well without it.
+    fn observable_until(&self, _operation: &Self::Operation) -> u32 {
+        NEVER
+    }
+
+    /// A state, without what nobody who completes after this event could tell.
+    fn forget(&self, state: &Self::State, _event: u32) -> Self::State {
+        state.clone()
     }
 
     /// The value that an operation is about, in a model in which all operations on a value can be left out of any order.

@@ -94,15 +94,21 @@ impl<S: Specification> Demands<S> {
 
 /// The specification of an object with these demands.
 pub(super) fn specification<S: Specification>(kinds: &[S::Operation], demands: &[Demand]) -> S {
-    let mut met = vec![(false, false); kinds.len()];
+    // By kind: the last completion, if it certainly happened, and whether it possibly did.
+    let mut met = vec![(None, false); kinds.len()];
     for demand in demands {
-        let (certain, possible) = &mut met[demand.kind as usize];
-        *(if demand.is_certain() { certain } else { possible }) = true;
+        let (last, is_possible) = &mut met[demand.kind as usize];
+        match demand.is_certain() {
+            true => *last = (*last).max(Some(demand.completed)),
+            false => *is_possible = true,
+        }
     }
-    let of = |is_met: fn(&(bool, bool)) -> bool| -> Vec<_> {
-        kinds.iter().zip(&met).filter(|(_, met)| is_met(met)).map(|(kind, _)| kind).collect()
-    };
-    S::new(&of(|met| met.0), &of(|met| met.1))
+    let ends = kinds.iter().zip(&met).filter_map(|(kind, (last, _))| Some((kind, (*last)?)));
+    let ends: Vec<_> = ends.collect();
+    let certain: Vec<_> = ends.iter().map(|(kind, _)| *kind).collect();
+    let possible = kinds.iter().zip(&met).filter(|(_, (_, is_possible))| *is_possible);
+    let possible: Vec<_> = possible.map(|(kind, _)| kind).collect();
+    S::new(&certain, &possible).with_ends(&ends)
 }
 
 /// Numbers for kinds.

@@ -124,6 +124,19 @@ fn words<S: Specification>(judge: &Judge<'_>, of: &Demands<S>, states: &[S::Stat
     states.iter().map(|state| of.specification.words(state, values)).collect()
 }
 
+/// What each pass of the search alone is sure of: whether there is an order, or nothing.
+#[cfg(test)]
+pub(super) fn each_pass(
+    model: Model,
+    history: &History,
+    object: &Object<'_>,
+    budget: &Budget,
+) -> [Option<bool>; 3] {
+    with_specification!(model, S => {
+        super::each_pass(&Demands::<S>::read(history, object).unwrap(), budget)
+    }, [None; 3])
+}
+
 /// Whether any of the closed parts around one or two witnesses is impossible. In a history that is possible none may be.
 #[cfg(test)]
 pub(super) fn some_part_is_impossible(

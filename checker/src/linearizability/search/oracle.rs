@@ -323,6 +323,10 @@ fn check(model: Model, seed: u64) -> bool {
     let object = Objects::of(&history);
     let object = object.get(0);
     let case = || format!("{model}, seed {seed}: {operations:#?}");
+    let [under, over, exact] = super::judge::each_pass(model, &history, &object, &budget);
+    assert!(under.is_none_or(|sure| sure == expected), "the first pass: {}", case());
+    assert!(over.is_none_or(|sure| sure == expected), "the second pass: {}", case());
+    assert_eq!(exact, Some(expected), "the third pass: {}", case());
     match Judge::new(&history, model).judge(&object, &budget, true).unwrap() {
         Decision::Valid { order } => {
             assert!(expected, "the search found an order: {}", case());

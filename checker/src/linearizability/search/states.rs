@@ -92,15 +92,20 @@ impl<S: Specification> States<S> {
         (self.held + 32 * self.states.len() + 24 * self.steps.len()) as u64
     }
 
-    /// Forgets all states but these; each becomes its new number.
-    pub(super) fn keep_only<'a>(&mut self, ids: impl Iterator<Item = &'a mut StateId>) {
+    /// Forgets all states but these, and of these what does not matter after an event; each becomes its new number.
+    pub(super) fn keep_only<'a>(
+        &mut self,
+        specification: &S,
+        event: u32,
+        ids: impl Iterator<Item = &'a mut StateId>,
+    ) {
         let old = std::mem::take(&mut self.states);
         self.by_hash.clear();
         self.before.clear();
         self.steps.clear();
         self.held = 0;
         for id in ids {
-            *id = self.number(old[*id as usize].clone());
+            *id = self.number(specification.forget(&old[*id as usize], event));
         }
     }
 }

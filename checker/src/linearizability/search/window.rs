@@ -10,11 +10,14 @@ use super::super::slots::Slots;
 use super::super::trail::{Trail, TrailId};
 use super::demands::{Demand, Demands, Kind};
 use super::states::{StateId, States};
+use crate::history::NEVER;
 use crate::models::specification::Specification;
 
 /// Info operations of one kind.
 struct Class {
     kind: Kind,
+    /// The last event whose completing operation could tell whether one of them happened.
+    until: u32,
     /// Which they are, by demand, in the order of their invocations.
     members: Vec<u32>,
 }
@@ -34,10 +37,16 @@ pub(super) struct Window<'a, S: Specification, const W: usize> {
     observers: Slots<W>,
     classes: Vec<Class>,
     class_of: HashMap<Kind, usize, FxBuildHasher>,
+    /// Classes that were forgotten: their numbers are given to others.
+    vacant: Vec<usize>,
+    /// The first event after which some class can be forgotten.
+    first_until: u32,
+    /// Whether info operations may take effect any number of times.
+    unlimited: bool,
 }
 
 impl<'a, S: Specification, const W: usize> Window<'a, S, W> {
-    pub(super) fn new(whole: &'a Demands<S>, with_order: bool) -> Self {
+    pub(super) fn new(whole: &'a Demands<S>, with_order: bool, unlimited: bool) -> Self {
         Self {
             whole,
             states: States::new(whole.specification.initial()),
@@ -50,6 +59,9 @@ impl<'a, S: Specification, const W: usize> Window<'a, S, W> {
             observers: Slots::EMPTY,
             classes: Vec::new(),
             class_of: HashMap::default(),
+            vacant: Vec::new(),
+            first_until: NEVER,
+            unlimited,
         }
     }
 
@@ -61,7 +73,7 @@ impl<'a, S: Specification, const W: usize> Window<'a, S, W> {
 
     /// Whether there are info operations.
     pub(super) fn has_info(&self) -> bool {
-        !self.classes.is_empty()
+        !self.class_of.is_empty()
     }
 
     fn demand(&self, slot: usize) -> &'a Demand {
@@ -85,7 +97,7 @@ impl<'a, S: Specification, const W: usize> Window<'a, S, W> {
     pub(super) fn begin(&mut self, place: u32, frontier: &mut [Reached<W>]) {
         let demand = &self.whole.demands[place as usize];
         if !demand.is_certain() {
-            self.begin_info(place, demand.kind);
+            self.begin_info(place, demand);
             return;
         }
         let slot = (!self.open).first();
@@ -110,12 +122,48 @@ impl<'a, S: Specification, const W: usize> Window<'a, S, W> {
         }
     }
 
-    fn begin_info(&mut self, place: u32, kind: Kind) {
-        let class = *self.class_of.entry(kind).or_insert(self.classes.len());
-        if class == self.classes.len() {
-            self.classes.push(Class { kind, members: Vec::new() });
+    fn begin_info(&mut self, place: u32, demand: &Demand) {
+        let kind = demand.kind;
+        if let Some(class) = self.class_of.get(&kind) {
+            self.classes[*class].members.push(place);
+            return;
         }
-        self.classes[class].members.push(place);
+        let until = self.whole.specification.observable_until(self.operation(kind));
+        if until < demand.invoked {
+            return;
+        }
+        let class = Class { kind, until, members: vec![place] };
+        let number = self.vacant.pop().unwrap_or(self.classes.len());
+        match self.classes.get_mut(number) {
+            Some(vacant) => *vacant = class,
+            None => self.classes.push(class),
+        }
+        self.class_of.insert(kind, number);
+        self.first_until = self.first_until.min(until);
+    }
+
+    /// Forgets info operations of which nobody could tell who completes after this event, and how many of them were spent.
+    pub(super) fn retire(&mut self, event: u32, frontier: &mut [Reached<W>]) {
+        if self.first_until > event {
+            return;
+        }
+        self.first_until = NEVER;
+        let (classes, counts, vacant) = (&self.classes, &mut self.counts, &mut self.vacant);
+        self.class_of.retain(|_, number| {
+            let until = classes[*number].until;
+            if until > event {
+                self.first_until = self.first_until.min(until);
+                return true;
+            }
+            for reached in &mut *frontier {
+                reached.at.spent = counts.without(reached.at.spent, *number);
+            }
+            vacant.push(*number);
+            false
+        });
+        for number in &self.vacant {
+            self.classes[*number].members.clear();
+        }
     }
 
     /// Closes an operation.
@@ -197,7 +245,7 @@ impl<'a, S: Specification, const W: usize> Window<'a, S, W> {
         mut found: impl FnMut(Reached<W>),
     ) {
         for class in 0..self.classes.len() {
-            let Class { kind, members } = &self.classes[class];
+            let Class { kind, members, .. } = &self.classes[class];
             let (kind, taken) = (*kind, usize::from(self.counts.get(from.at.spent, class)));
             let Some(member) = members.get(taken).copied() else { continue };
             let obliged = self.changes() & !from.at.used & !from.at.free;
@@ -209,7 +257,9 @@ impl<'a, S: Specification, const W: usize> Window<'a, S, W> {
                 continue;
             }
             let mut to = *from;
-            to.at.spent = self.counts.plus(to.at.spent, class);
+            if !self.unlimited {
+                to.at.spent = self.counts.plus(to.at.spent, class);
+            }
             to.trail = self.trail.visible(to.trail, member);
             found(self.arrive(to, state, kind));
         }
@@ -253,6 +303,12 @@ impl<'a, S: Specification, const W: usize> Window<'a, S, W> {
             && (a.used & changes).is_subset(b.used)
             && obliged(a).is_subset(obliged(b))
             && self.counts.at_most(a.spent, b.spent)
+    }
+
+    /// Forgets all states but these, and of these what nobody could tell who completes after this event.
+    pub(super) fn forget_states(&mut self, event: u32, frontier: &mut [Reached<W>]) {
+        let ids = frontier.iter_mut().map(|reached| &mut reached.at.state);
+        self.states.keep_only(&self.whole.specification, event, ids);
     }
 
     /// The bytes that all of it takes, about.

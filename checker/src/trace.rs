@@ -64,6 +64,8 @@ pub enum Event {
         /// The leader, where it is known.
         leader: Option<String>,
     },
+    /// It asks whether it would get votes in the term after `term`.
+    BecamePreCandidate,
     /// It asks for votes in `term`.
     BecameCandidate,
     /// It won `term`.

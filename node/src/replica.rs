@@ -41,6 +41,7 @@ pub(crate) struct Replica {
     peers: Peers,
     advertise: BTreeMap<NodeId, SocketAddr>,
     bug: Option<Bug>,
+    /// Begins anew with each incarnation, where no earlier one has come to.
     next_request: u64,
     waiting: BTreeMap<RequestId, Waiting>,
     /// What the steps since the last `carry_out` ask for.
@@ -60,6 +61,7 @@ impl Replica {
         trace: TraceFile,
         peers: Peers,
         advertise: BTreeMap<NodeId, SocketAddr>,
+        incarnation: u64,
         bug: Option<Bug>,
     ) -> Self {
         Self {
@@ -70,7 +72,7 @@ impl Replica {
             peers,
             advertise,
             bug,
-            next_request: 0,
+            next_request: incarnation << 40,
             waiting: BTreeMap::new(),
             effects: Effects::default(),
         }
@@ -93,7 +95,7 @@ impl Replica {
                 let _ = reply.send(Response::Status(self.status()));
                 return;
             }
-            Request::Read { .. } => Input::Read { id },
+            Request::Read { .. } => Input::Read { id, forward: false },
             Request::Write { key, value } => Input::Propose {
                 id,
                 command: encode(&Command::Write { key: key.clone(), value: *value }),
@@ -174,6 +176,7 @@ impl Replica {
             }
             Answer::OutcomeUnknown => Response::Unknown { reason: "leadership lost".into() },
             Answer::ReadAbandoned => Response::Refused { reason: "leadership lost".into() },
+            Answer::Refused(refusal) => Response::Refused { reason: refusal.to_string() },
         }
     }
 

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::bug::Bug;
 use crate::client::{Request, Response};
-use crate::raft::{Config, Message, NodeId, Raft};
+use crate::raft::{Config, Limits, Message, NodeId, Raft};
 use crate::storage::{self, Storage};
 use crate::trace_file::{RunClock, TraceFile};
 use crate::transport::{
@@ -110,8 +110,8 @@ pub fn run(options: Options, ready: impl FnOnce(SocketAddr)) -> Result<(), Error
     runtime.spawn(shutdown_on_signal(inputs));
     let ticker = replica::Ticker::new(clock, options.first_election_at);
     let raft = Raft::new(config(&options, &ticker), recovered.hard_state, recovered.entries);
-    let replica =
-        replica::Replica::new(raft, storage, trace, peers, options.advertise, options.plant);
+    let Options { advertise, incarnation, plant, .. } = options;
+    let replica = replica::Replica::new(raft, storage, trace, peers, advertise, incarnation, plant);
     ready(address);
     let ended = drive(replica, ticker, &queue);
     endpoint.close(0u32.into(), b"node ends");
@@ -121,10 +121,11 @@ pub fn run(options: Options, ready: impl FnOnce(SocketAddr)) -> Result<(), Error
 fn config(options: &Options, ticker: &replica::Ticker) -> Config {
     Config {
         id: options.id,
-        peers: options.peers.keys().copied().collect(),
+        founders: options.peers.keys().copied().chain([options.id]).collect(),
         heartbeat_ticks: replica::HEARTBEAT_TICKS,
         election_timeout_ticks: replica::election_timeout_ticks(options.election_timeout),
         first_election_timeout_ticks: ticker.first_election_ticks(),
+        limits: Limits::default(),
         seed: options.seed,
         bug: options.plant,
     }

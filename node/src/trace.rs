@@ -61,6 +61,8 @@ pub enum Event {
         /// The leader, where known.
         leader: Option<NodeId>,
     },
+    /// It asks whether it would get votes in the next term.
+    BecamePreCandidate,
     /// It asks for votes.
     BecameCandidate,
     /// It leads.
@@ -152,6 +154,7 @@ mod tests {
             restarted(Some(NodeId(2)), vec![hash, hash]),
             restarted(None, vec![]),
             Event::BecameFollower { leader: None },
+            Event::BecamePreCandidate,
             Event::BecameCandidate,
             Event::BecameLeader { last_index: LogIndex(4), last_term: Term(2) },
             Event::VoteGranted { candidate: NodeId(3) },
@@ -166,6 +169,7 @@ mod tests {
                 Event::Started { .. }
                 | Event::Restarted { .. }
                 | Event::BecameFollower { .. }
+                | Event::BecamePreCandidate
                 | Event::BecameCandidate
                 | Event::BecameLeader { .. }
                 | Event::VoteGranted { .. }

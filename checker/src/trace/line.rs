@@ -69,6 +69,7 @@ enum Kind {
     Started,
     Restarted,
     BecameFollower,
+    BecamePreCandidate,
     BecameCandidate,
     BecameLeader,
     VoteGranted,
@@ -91,6 +92,7 @@ impl Flat<'_> {
                 vote: self.vote,
             },
             Kind::BecameFollower => Event::BecameFollower { leader: self.leader },
+            Kind::BecamePreCandidate => Event::BecamePreCandidate,
             Kind::BecameCandidate => Event::BecameCandidate,
             Kind::BecameLeader => Event::BecameLeader {
                 last_index: needed(self.last_index, "last_index")?,

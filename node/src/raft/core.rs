@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::configuration::{Configuration, majority};
 use super::effects::{Answer, Effects, HardState, Input, LogWrite};
 use super::log::{Entry, Log};
 use super::message::{Body, Message};
+use super::progress::{Limits, Progress};
 use super::random::Random;
-use super::reads::PendingRead;
-use super::replication::Progress;
+use super::reads::{Forwarded, PendingRead};
 use super::{LogIndex, NodeId, RequestId, Term};
 use crate::bug::Bug;
 use crate::trace::{Event, Hash, Position, Record, TAIL_ENTRIES_MAX};
@@ -18,14 +19,17 @@ use crate::trace::{Event, Hash, Position, Record, TAIL_ENTRIES_MAX};
 pub struct Config {
     /// Its own name.
     pub id: NodeId,
-    /// All other nodes of the cluster.
-    pub peers: BTreeSet<NodeId>,
+    /// The voters with which the cluster began, the same on every node for ever.
+    pub founders: BTreeSet<NodeId>,
     /// Ticks between two heartbeats of a leader.
     pub heartbeat_ticks: u32,
-    /// The interval from which election time-outs are drawn, in ticks.
+    /// The interval from which election time-outs are drawn, in ticks. Its start is also how long a follower stands by a leader that it heard
+    /// of; its end, how long a leader goes on without hearing from a majority.
     pub election_timeout_ticks: Range<u32>,
     /// The first time-out, in ticks, instead of a drawn one.
     pub first_election_timeout_ticks: Option<u32>,
+    /// How much it takes on.
+    pub limits: Limits,
     /// Seeds the election time-outs.
     pub seed: u64,
     /// The mistake that this node makes on purpose, if any.
@@ -40,10 +44,17 @@ pub enum Role {
         /// The leader of the current term, once it was heard of.
         leader: Option<NodeId>,
     },
+    /// It asks whether it would get votes.
+    PreCandidate {
+        /// Who would grant theirs, itself included.
+        grants: BTreeSet<NodeId>,
+    },
     /// It asks for votes.
     Candidate {
         /// Who has granted theirs, itself included.
         votes: BTreeSet<NodeId>,
+        /// Whether it does so at the word of the leader.
+        transfer: bool,
     },
     /// It leads.
     Leader(Leadership),
@@ -52,16 +63,36 @@ pub enum Role {
 /// What only a leader keeps; gone with the leadership.
 #[derive(Clone, Debug)]
 pub struct Leadership {
+    /// Ticks since it began.
+    pub(super) ticks: u64,
     /// How far each peer has come.
     pub(super) progress: BTreeMap<NodeId, Progress>,
     /// Index of the empty entry with which the term began.
     pub(super) noop_index: LogIndex,
     /// Proposals of this term that are not committed yet.
-    pub(super) proposals: BTreeMap<LogIndex, RequestId>,
+    pub(super) proposals: BTreeMap<LogIndex, Proposal>,
+    /// The bytes of all of them.
+    pub(super) uncommitted_bytes: u64,
     /// The latest round of confirmation: every `AppendEntries` carries it and every reply repeats it.
     pub(super) round: u64,
     /// Reads that wait for a round, or for the first commit of the term.
     pub(super) pending_reads: Vec<PendingRead>,
+}
+
+/// A client's command that waits for its commit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Proposal {
+    pub(super) id: RequestId,
+    pub(super) bytes: u64,
+}
+
+impl Leadership {
+    /// Takes out the proposal at an index that is committed now.
+    pub(super) fn settle(&mut self, index: LogIndex) -> Option<Proposal> {
+        let proposal = self.proposals.remove(&index)?;
+        self.uncommitted_bytes -= proposal.bytes;
+        Some(proposal)
+    }
 }
 
 /// A node of the cluster, without clock, disk and network.
@@ -73,6 +104,8 @@ pub struct Raft {
     pub(super) hard_state: HardState,
     pub(super) log: Log,
     pub(super) commit: LogIndex,
+    /// Who belongs to the cluster.
+    pub(super) configuration: Configuration,
     /// Ticks since the role's clock was last reset: since a leader was heard or a vote given (followers and
     /// candidates), since the last heartbeat (leaders).
     pub(super) elapsed_ticks: u32,
@@ -80,6 +113,8 @@ pub struct Raft {
     pub(super) election_timeout_ticks: u32,
     /// In which term how far the trace knows of acknowledgements to which leader: it is told when they go further.
     pub(super) acked: Option<(Term, NodeId, LogIndex)>,
+    /// Reads of its own clients that this node has asked the leader about.
+    pub(super) forwarded: BTreeMap<RequestId, Forwarded>,
     /// The effects of the step that is under way.
     pub(super) effects: Effects,
 }
@@ -99,9 +134,11 @@ impl Raft {
             hard_state,
             log,
             commit: LogIndex(0),
+            configuration: Configuration { voters: config.founders.clone() },
             elapsed_ticks: 0,
             election_timeout_ticks: 0,
             acked: None,
+            forwarded: BTreeMap::new(),
             effects: Effects::default(),
             config,
         };
@@ -120,7 +157,7 @@ impl Raft {
             Input::Tick => self.tick(),
             Input::Message { from, message } => self.handle_message(from, message),
             Input::Propose { id, command } => self.handle_propose(id, command),
-            Input::Read { id } => self.handle_read(id),
+            Input::Read { id, forward } => self.handle_read(id, forward),
         }
         std::mem::take(&mut self.effects)
     }
@@ -154,15 +191,13 @@ impl Raft {
     pub fn leader(&self) -> Option<NodeId> {
         match &self.role {
             Role::Follower { leader } => *leader,
-            Role::Candidate { .. } => None,
+            Role::PreCandidate { .. } | Role::Candidate { .. } => None,
             Role::Leader(_) => Some(self.config.id),
         }
     }
 
     fn voters(&self) -> Vec<NodeId> {
-        let mut voters = self.config.peers.clone();
-        voters.insert(self.config.id);
-        voters.into_iter().collect()
+        self.configuration.voters.iter().copied().collect()
     }
 
     fn restarted(&self) -> Event {
@@ -177,25 +212,42 @@ impl Raft {
 
     fn tick(&mut self) {
         self.elapsed_ticks += 1;
-        match self.role {
-            Role::Leader(_) => self.maybe_heartbeat(),
-            Role::Follower { .. } | Role::Candidate { .. } => self.maybe_campaign(),
+        self.abandon_forwarded();
+        if let Role::Leader(leadership) = &mut self.role {
+            leadership.ticks += 1;
+            self.maybe_step_down();
+            self.maybe_heartbeat();
+        } else {
+            self.maybe_campaign();
         }
     }
 
-    fn handle_message(&mut self, from: NodeId, message: Message) {
-        if !self.config.peers.contains(&from) {
-            return; // Not of this cluster; the transport should not have let it in.
+    fn handle_message(&mut self, from: NodeId, Message { term, body }: Message) {
+        match body {
+            // Questions without consequences: they move nobody's term.
+            Body::PreVote { last_index, last_term } => {
+                self.handle_pre_vote(from, term, last_index, last_term);
+            }
+            Body::PreVoteReply { campaign, granted } => {
+                self.handle_pre_vote_reply(from, term, campaign, granted);
+            }
+            Body::RequestVote { transfer: false, .. }
+                if term >= self.term() && self.has_live_leader() => {}
+            body if term < self.term() => self.handle_stale(from, &body),
+            body => {
+                if term > self.term() {
+                    self.become_follower(term, None);
+                }
+                self.heard_from(from);
+                self.handle_current(from, body);
+            }
         }
-        if message.term > self.term() {
-            self.become_follower(message.term, None);
-        }
-        if message.term < self.term() {
-            self.handle_stale(from, &message.body);
-            return;
-        }
-        match message.body {
-            Body::RequestVote { last_index, last_term } => {
+    }
+
+    /// A message of the current term.
+    fn handle_current(&mut self, from: NodeId, body: Body) {
+        match body {
+            Body::RequestVote { last_index, last_term, .. } => {
                 self.handle_request_vote(from, last_index, last_term);
             }
             Body::RequestVoteReply { granted } => self.handle_request_vote_reply(from, granted),
@@ -207,6 +259,11 @@ impl Raft {
             }
             Body::AppendRejected { prev_index, retry_from, round } => {
                 self.handle_append_rejected(from, prev_index, retry_from, round);
+            }
+            Body::ReadIndex { id } => self.handle_read_index(from, id),
+            Body::ReadIndexReply { id, index } => self.handle_read_index_reply(id, index),
+            Body::PreVote { .. } | Body::PreVoteReply { .. } => {
+                unreachable!("these are of no term")
             }
         }
     }
@@ -224,9 +281,7 @@ impl Raft {
                 let (prev_index, round) = (*prev_index, 0);
                 self.send(from, Body::AppendRejected { prev_index, retry_from, round });
             }
-            Body::RequestVoteReply { .. }
-            | Body::AppendAccepted { .. }
-            | Body::AppendRejected { .. } => {}
+            _ => {}
         }
     }
 
@@ -246,10 +301,17 @@ impl Raft {
 
     /// Tells everybody who waits on a lost leadership how much is known about the outcome.
     fn abandon_requests(&mut self, leadership: Leadership) {
-        let proposals = leadership.proposals.into_values();
-        self.effects.answers.extend(proposals.map(|id| (id, Answer::OutcomeUnknown)));
-        let reads = leadership.pending_reads.into_iter();
-        self.effects.answers.extend(reads.map(|read| (read.id, Answer::ReadAbandoned)));
+        for proposal in leadership.proposals.into_values() {
+            self.answer(proposal.id, Answer::OutcomeUnknown);
+        }
+        // Who forwarded a read gives it up by itself.
+        for read in leadership.pending_reads.iter().filter(|read| read.asked_by.is_none()) {
+            self.answer(read.id, Answer::ReadAbandoned);
+        }
+    }
+
+    pub(super) fn answer(&mut self, id: RequestId, answer: Answer) {
+        self.effects.answers.push((id, answer));
     }
 
     /// Waits anew, for a time drawn anew, so that a tie is not repeated for ever.
@@ -295,12 +357,12 @@ impl Raft {
         self.effects.messages.push((to, Message { term: self.term(), body }));
     }
 
-    /// How many nodes make a majority: two of them always share a node.
-    pub(super) fn quorum(&self) -> usize {
-        let nodes = self.config.peers.len() + 1;
-        match self.config.bug {
-            Some(Bug::MinorityQuorum) => nodes / 2,
-            _ => nodes / 2 + 1,
-        }
+    /// The highest number that a majority of the voters has reached.
+    pub(super) fn agreed(&self, reached: impl Fn(NodeId) -> u64) -> u64 {
+        let enough = match self.config.bug {
+            Some(Bug::MinorityQuorum) => |nodes: usize| (nodes / 2).max(1),
+            _ => majority,
+        };
+        self.configuration.agreed(enough, reached)
     }
 }

@@ -28,6 +28,8 @@ pub enum Input {
     Read {
         /// The request, for the answer.
         id: RequestId,
+        /// Whether a follower asks the leader how far to wait, and answers from its own state then, instead of naming the leader.
+        forward: bool,
     },
 }
 
@@ -116,6 +118,17 @@ pub enum Answer {
     },
     /// The command was appended, then leadership was lost: it may still be committed by a successor, or never.
     OutcomeUnknown,
-    /// Leadership was lost before the read was confirmed. A read has no effect, so this is definite.
+    /// Leadership was lost before the read was confirmed, or the leader did not say how far to wait. A read has no effect, so this is
+    /// definite.
     ReadAbandoned,
+    /// This node leads and will not do it. Nothing was proposed: definite, too.
+    Refused(Refusal),
+}
+
+/// Why a leader refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Too much waits for its commit.
+    #[error("too much waits to be committed")]
+    Overloaded,
 }

@@ -4,17 +4,21 @@
 //!
 //! Commands:
 //!
-//! * `cluster nodes=3 timeouts="168,210,200" [bug=NAME]`: nodes with these first election time-outs, in ticks; a tick is a millisecond here
+//! * `cluster nodes=3 timeouts="168,210,200" [longest=N] [bug=NAME]`: nodes with these first election time-outs, in ticks; a tick is a
+//!   millisecond here. Later ones are drawn between 100 and `longest`, which is far away unless it is given.
+//!   `message=BYTES inflight=MESSAGES uncommitted=BYTES` set limits; an entry counts its command and 16 bytes
 //! * `timeout NODE TICKS`: the current time-out of a node ends so many ticks after it began
 //! * `run TICKS`: so often, all nodes tick, and then all messages are delivered
 //! * `tick NODE [TICKS]`: one node ticks; its messages wait
-//! * `campaign NODE`: its election time-out ends now; its messages wait
-//! * `propose NODE COMMAND [times=N]`, `read NODE`: a client's request; messages wait
+//! * `time-out NODE`: its election time-out ends now; its messages wait
+//! * `campaign NODE [uninvited]`: it begins an election at once, as if the leader had handed over: no pre-vote, and nobody stands by the
+//!   leader; `uninvited`, as if it had won a pre-vote
+//! * `propose NODE COMMAND [times=N]`, `read NODE [forward]`: a client's request; messages wait
 //! * `deliver [from=NODE] [to=NODE]`: delivers what waits now, not what comes of it
 //! * `stabilize`: delivers until nothing waits
 //! * `drop [from=NODE] [to=NODE]`: loses what waits
 //! * `repeat from=NODE to=NODE [back=N]`: the last message (or the Nth before it) that was delivered on that link comes again
-//! * `partition "a,b" "c,d,e"`, `heal`: what is sent between groups is lost
+//! * `partition "a,b" "c,d,e"`, `cut "a" "b,c"`, `heal`: what is sent between groups, or from these to those, is lost
 //! * `crash NODE`, `restart NODE`
 //! * `commit`: how long each log is, and how far it is committed
 //! * `state [NODE]`: role, term, vote, commit index, log (`?` marks what is not committed) and the value applied last
@@ -29,7 +33,7 @@ use super::disk::Disk;
 use super::effects::{Answer, Effects, Input};
 use super::log::Payload;
 use super::message::{Body, Message};
-use super::{Config, LogIndex, NodeId, Raft, RequestId, Role};
+use super::{Config, Limits, LogIndex, NodeId, Raft, RequestId, Role};
 use crate::trace::{Event, Record};
 
 #[test]
@@ -48,8 +52,10 @@ fn golden_scripts() {
     assert!(ran >= 20, "only {ran} scripts were found");
 }
 
-/// Election time-outs that are drawn, when the script fixes none: long enough never to matter.
-const DRAWN_TICKS: u32 = 100_000;
+/// The shortest election time-out.
+const SHORTEST_TICKS: u32 = 100;
+/// The longest, unless the script says otherwise. What is drawn below it never ends within a script; the seeds see to that.
+const LONGEST_TICKS: u32 = 1_000_000;
 const HEARTBEAT_TICKS: u32 = 50;
 
 #[derive(Default)]
@@ -59,6 +65,8 @@ struct Cluster {
     delivered: Vec<Sent>,
     /// The group of each node, while there is a partition.
     groups: BTreeMap<NodeId, usize>,
+    /// Directed links that lose everything.
+    cut: BTreeSet<(NodeId, NodeId)>,
     requests: u64,
     output: String,
 }
@@ -102,11 +110,19 @@ impl goldenscript::Runner for Cluster {
                     self.step(id, Input::Tick)?;
                 }
             }
-            "campaign" => {
-                let id = node("campaign")?;
+            "time-out" => {
+                let id = node("time-out")?;
                 let raft = self.raft(id)?;
                 raft.election_timeout_ticks = raft.elapsed_ticks + 1;
                 self.step(id, Input::Tick)?;
+            }
+            "campaign" => {
+                let id = node("campaign")?;
+                let uninvited = arguments.next_pos() == Some("uninvited");
+                let raft = self.raft(id)?;
+                raft.campaign(!uninvited);
+                let effects = std::mem::take(&mut raft.effects);
+                self.carry_out(id, effects)?;
             }
             "propose" => {
                 let id = node("propose")?;
@@ -120,15 +136,20 @@ impl goldenscript::Runner for Cluster {
             }
             "read" => {
                 let id = node("read")?;
+                let forward = arguments.next_pos() == Some("forward");
                 let request = self.request(id, "read");
-                self.step(id, Input::Read { id: request })?;
+                self.step(id, Input::Read { id: request, forward })?;
             }
             "deliver" => self.deliver(command)?,
             "stabilize" => self.stabilize()?,
             "drop" => self.drop_waiting(command)?,
             "repeat" => self.repeat(command)?,
             "partition" => self.partition(command)?,
-            "heal" => self.groups.clear(),
+            "cut" => self.cut(command)?,
+            "heal" => {
+                self.groups.clear();
+                self.cut.clear();
+            }
             "crash" => self.node(node("crash")?)?.raft = None,
             "restart" => self.restart(node("restart")?)?,
             "commit" => self.commit(),
@@ -149,16 +170,28 @@ impl Cluster {
             .filter(|t| !t.is_empty())
             .map(str::parse)
             .collect::<std::result::Result<_, _>>()?;
+        let longest = arguments.take_key("longest").map_or(Ok(LONGEST_TICKS), str::parse)?;
+        let mut limits = Limits::default();
+        for (name, limit) in [
+            ("message", &mut limits.message_bytes_max),
+            ("uncommitted", &mut limits.uncommitted_bytes_max),
+        ] {
+            *limit = arguments.take_key(name).map_or(Ok(*limit), str::parse)?;
+        }
+        if let Some(messages) = arguments.take_key("inflight") {
+            limits.inflight_messages_max = messages.parse()?;
+        }
         let bug = arguments.take_key("bug").map(str::parse).transpose()?;
         arguments.reject_next()?;
         let ids: BTreeSet<_> = (1..=count).map(NodeId).collect();
         for (place, id) in ids.iter().enumerate() {
             let config = Config {
                 id: *id,
-                peers: ids.iter().copied().filter(|peer| peer != id).collect(),
+                founders: ids.clone(),
                 heartbeat_ticks: HEARTBEAT_TICKS,
-                election_timeout_ticks: DRAWN_TICKS..DRAWN_TICKS + 1,
+                election_timeout_ticks: SHORTEST_TICKS..longest,
                 first_election_timeout_ticks: timeouts.get(place).copied(),
+                limits: limits.clone(),
                 seed: u64::from(id.0),
                 bug,
             };
@@ -274,7 +307,8 @@ impl Cluster {
     /// Delivers a message, unless its receiver is down or cut off.
     fn hand_over(&mut self, sent: Sent) -> Result<()> {
         let group = |id: &NodeId| self.groups.get(id).copied().unwrap_or_default();
-        if group(&sent.from) != group(&sent.to) || self.node(sent.to)?.raft.is_none() {
+        let cut = self.cut.contains(&(sent.from, sent.to)) || group(&sent.from) != group(&sent.to);
+        if cut || self.node(sent.to)?.raft.is_none() {
             return Ok(());
         }
         self.delivered.push(sent.clone());
@@ -343,6 +377,16 @@ impl Cluster {
         Ok(())
     }
 
+    fn cut(&mut self, command: &Command) -> Result<()> {
+        let mut arguments = command.consume_args();
+        let mut group = || -> Result<Vec<NodeId>> {
+            arguments.next_pos().ok_or("from whom, to whom?")?.split(',').map(parse).collect()
+        };
+        let (from, to) = (group()?, group()?);
+        self.cut.extend(from.iter().flat_map(|from| to.iter().map(|to| (*from, *to))));
+        Ok(())
+    }
+
     fn commit(&mut self) {
         for (id, node) in &self.nodes {
             let Some(raft) = &node.raft else { continue };
@@ -372,21 +416,24 @@ fn name(id: NodeId) -> char {
     char::from(b'a' + (id.0 - 1) as u8)
 }
 
+fn names<'a>(ids: impl IntoIterator<Item = &'a NodeId>) -> String {
+    ids.into_iter().map(|id| name(*id)).collect()
+}
+
 fn state_words(id: NodeId, node: &Node) -> String {
     let Some(raft) = &node.raft else { return format!("{} down", name(id)) };
     let role = match raft.role() {
         Role::Follower { leader: Some(leader) } => format!("follower of {}", name(*leader)),
         Role::Follower { leader: None } => "follower".into(),
-        Role::Candidate { votes } => {
-            format!("candidate with {}", votes.iter().map(|id| name(*id)).collect::<String>())
-        }
+        Role::PreCandidate { grants } => format!("asks around, with {}", names(grants)),
+        Role::Candidate { votes, .. } => format!("candidate with {}", names(votes)),
         Role::Leader(_) => "leader".into(),
     };
     let vote =
         raft.hard_state.vote.map_or_else(|| "none".to_string(), |vote| name(vote).to_string());
     let log: Vec<_> = raft
         .log
-        .slice(LogIndex(1), usize::MAX >> 1)
+        .slice(LogIndex(1), u64::MAX)
         .iter()
         .map(|entry| {
             let mark = if entry.index > raft.commit() { "?" } else { "" };
@@ -419,6 +466,7 @@ fn event_words(event: &Event) -> String {
             format!("restarts: vote {}, log ends at {last_index}@{last_term}", who(vote))
         }
         Event::BecameFollower { leader } => format!("follows {}", who(leader)),
+        Event::BecamePreCandidate => "asks around".into(),
         Event::BecameCandidate => "is candidate".into(),
         Event::BecameLeader { .. } => "is LEADER".into(),
         Event::VoteGranted { candidate } => format!("votes for {}", name(*candidate)),
@@ -434,8 +482,15 @@ fn event_words(event: &Event) -> String {
 
 fn body_words(body: &Body) -> String {
     match body {
-        Body::RequestVote { last_index, last_term } => {
-            format!("vote for me, my log ends at {last_index}@{last_term}")
+        Body::PreVote { last_index, last_term } => {
+            format!("would you vote for me? my log ends at {last_index}@{last_term}")
+        }
+        Body::PreVoteReply { campaign, granted } => {
+            format!("I would {}vote for you in {campaign}", if *granted { "" } else { "not " })
+        }
+        Body::RequestVote { last_index, last_term, transfer } => {
+            let why = if *transfer { ", the leader hands over" } else { "" };
+            format!("vote for me{why}, my log ends at {last_index}@{last_term}")
         }
         Body::RequestVoteReply { granted: true } => "you have my vote".into(),
         Body::RequestVoteReply { granted: false } => "you do not get my vote".into(),
@@ -457,6 +512,8 @@ fn body_words(body: &Body) -> String {
         Body::AppendRejected { prev_index, retry_from, round } => {
             format!("rejected after {prev_index}, try from {retry_from}, round {round}")
         }
+        Body::ReadIndex { id } => format!("how far must I be for request {}?", id.0),
+        Body::ReadIndexReply { id, index } => format!("for request {}, at {index}", id.0),
     }
 }
 
@@ -468,5 +525,6 @@ fn answer_words(answer: Answer) -> String {
         Answer::NotLeader { leader: None } => "not the leader, and knows none".into(),
         Answer::OutcomeUnknown => "outcome unknown".into(),
         Answer::ReadAbandoned => "read abandoned".into(),
+        Answer::Refused(refusal) => format!("refused, {refusal}"),
     }
 }

@@ -26,6 +26,20 @@ pub enum Payload {
     Command(Vec<u8>),
 }
 
+/// What an entry costs beyond the bytes of its command: index, term, lengths.
+const ENTRY_OVERHEAD_BYTES: u64 = 16;
+
+impl Payload {
+    /// How much an entry with this payload counts against the limits.
+    pub(super) fn bytes(&self) -> u64 {
+        ENTRY_OVERHEAD_BYTES
+            + match self {
+                Self::Noop => 0,
+                Self::Command(command) => command.len() as u64,
+            }
+    }
+}
+
 /// The log with a chained hash of every prefix.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Log {
@@ -90,11 +104,16 @@ impl Log {
         &self.hashes[self.hashes.len().saturating_sub(count)..]
     }
 
-    /// Up to `count` entries from `from` on.
-    pub(super) fn slice(&self, from: LogIndex, count: usize) -> &[Entry] {
-        let start = slot(from).min(self.entries.len());
-        let end = (start + count).min(self.entries.len());
-        &self.entries[start..end]
+    /// The entries from `from` on, so many that they do not exceed `bytes_max`; at least one, where there is one.
+    pub(super) fn slice(&self, from: LogIndex, bytes_max: u64) -> &[Entry] {
+        let rest = &self.entries[slot(from).min(self.entries.len())..];
+        let mut bytes = 0;
+        let fits = |entry: &&Entry| {
+            bytes += entry.payload.bytes();
+            bytes <= bytes_max
+        };
+        let count = rest.iter().take_while(fits).count();
+        &rest[..count.max(1).min(rest.len())]
     }
 
     /// The first index of the run of entries that have the same term as the entry at `index`.

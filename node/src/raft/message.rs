@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::log::Entry;
-use super::{LogIndex, Term};
+use super::{LogIndex, RequestId, Term};
 
 /// A message between two nodes. Who sent it is known to whoever received it (the transport authenticates it).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,12 +17,28 @@ pub struct Message {
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Body {
+    /// The sender asks whether it would get a vote in the term after its own.
+    PreVote {
+        /// Index of the last entry of its log.
+        last_index: LogIndex,
+        /// Term of that entry.
+        last_term: Term,
+    },
+    /// The answer to that; in the receiver's term, which may be lower than the one it was asked in.
+    PreVoteReply {
+        /// The term in which the vote would be asked for.
+        campaign: Term,
+        /// Whether it would be granted.
+        granted: bool,
+    },
     /// A candidate asks for a vote in its term.
     RequestVote {
         /// Index of the last entry of the candidate's log.
         last_index: LogIndex,
         /// Term of that entry.
         last_term: Term,
+        /// Whether the leader itself handed over: then nobody need stand by it.
+        transfer: bool,
     },
     /// The answer to a candidate.
     RequestVoteReply {
@@ -57,5 +73,17 @@ pub enum Body {
         retry_from: LogIndex,
         /// The round of the message that this answers.
         round: u64,
+    },
+    /// A follower asks how far its state machine must have come to answer a read.
+    ReadIndex {
+        /// The sender's number of the read.
+        id: RequestId,
+    },
+    /// The answer of a leader that was confirmed after the question came in.
+    ReadIndexReply {
+        /// The number that the receiver gave to the read.
+        id: RequestId,
+        /// How far it must have come.
+        index: LogIndex,
     },
 }

@@ -66,12 +66,15 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod append;
+mod configuration;
 mod core;
 mod effects;
 mod election;
 mod id;
 mod log;
 mod message;
+mod progress;
 mod random;
 mod reads;
 mod replication;
@@ -84,7 +87,10 @@ mod golden;
 mod sim;
 
 pub use self::core::{Config, Raft, Role};
-pub use self::effects::{Answer, Commit, ConfirmedRead, Effects, HardState, Input, LogWrite};
+pub use self::effects::{
+    Answer, Commit, ConfirmedRead, Effects, HardState, Input, LogWrite, Refusal,
+};
 pub use self::id::{LogIndex, NodeId, RequestId, Term};
 pub use self::log::{Entry, Payload};
 pub use self::message::{Body, Message};
+pub use self::progress::Limits;

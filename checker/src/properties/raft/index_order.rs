@@ -71,7 +71,10 @@ impl Indexes {
                 ensure(at.index <= self.committed, || format!("applied index {}", at.index))?;
                 self.applied = at.index;
             }
-            Event::BecameFollower { .. } | Event::BecameCandidate | Event::VoteGranted { .. } => {}
+            Event::BecameFollower { .. }
+            | Event::BecamePreCandidate
+            | Event::BecameCandidate
+            | Event::VoteGranted { .. } => {}
         }
         Ok(())
     }

@@ -66,6 +66,7 @@ impl Sim {
         };
         let id = RequestId(self.next_value as u64);
         self.record(client, EventType::Invoke, f, &key, argument, None);
+        let forward = self.chance(50);
         let state = &mut self.clients[client];
         state.key = key;
         state.request = id;
@@ -79,7 +80,7 @@ impl Sim {
         }
         node.waiting.insert(id, client);
         let input = match operation {
-            Operation::Read => Input::Read { id },
+            Operation::Read => Input::Read { id, forward },
             Operation::Change(command) => Input::Propose {
                 id,
                 command: postcard::to_stdvec(&command).expect("our own command"),
@@ -143,8 +144,11 @@ impl Sim {
         });
     }
 
-    /// Heals everything, and requires that the cluster serves again: every key is read and written.
+    /// Crashes who leads, heals everything, and requires that the cluster serves again: every key is read and written.
     pub(super) fn must_recover(&mut self) {
+        for id in self.leaders() {
+            self.crash(id);
+        }
         self.faulty = false;
         self.cut.clear();
         let down: Vec<_> =

@@ -10,7 +10,7 @@ use super::super::effects::{Answer, Effects, Input};
 use super::super::log::Payload;
 use super::super::message::Message;
 use super::super::random::Random;
-use super::super::{Config, NodeId, Raft, RequestId};
+use super::super::{Config, Limits, NodeId, Raft, RequestId, Role};
 use crate::bug::Bug;
 use crate::kv::{Command, Outcome, Store};
 use crate::trace::{Event, Line, Record};
@@ -83,10 +83,16 @@ impl Sim {
         for id in &ids {
             let config = Config {
                 id: *id,
-                peers: ids.iter().copied().filter(|peer| peer != id).collect(),
+                founders: ids.clone(),
                 heartbeat_ticks: 3,
                 election_timeout_ticks: 10..20,
                 first_election_timeout_ticks: None,
+                limits: Limits {
+                    message_bytes_max: 100,
+                    inflight_messages_max: 3,
+                    inflight_bytes_max: 250,
+                    uncommitted_bytes_max: 1_000,
+                },
                 seed: seed.wrapping_mul(31) + u64::from(id.0),
                 bug,
             };
@@ -129,6 +135,22 @@ impl Sim {
 
     pub(super) fn any_node(&mut self) -> NodeId {
         NodeId(self.random.between(1, self.nodes.len() as u32 + 1))
+    }
+
+    /// Who believes that it leads.
+    pub(super) fn leaders(&self) -> Vec<NodeId> {
+        let leads = |raft: &Raft| matches!(raft.role(), Role::Leader(_));
+        let nodes = self.nodes.iter();
+        nodes.filter(|(_, node)| node.raft.as_ref().is_some_and(leads)).map(|(id, _)| *id).collect()
+    }
+
+    /// A node to do something to: a leader as often as not, since that is where it hurts.
+    pub(super) fn victim(&mut self) -> NodeId {
+        let leaders = self.leaders();
+        match leaders.first() {
+            Some(leader) if self.chance(50) => *leader,
+            _ => self.any_node(),
+        }
     }
 
     /// Starts a node on its disk.
@@ -219,7 +241,9 @@ impl Sim {
                     self.clients[client].target = leader.unwrap_or_else(|| self.any_node());
                     self.finish(client, EventType::Fail, None);
                 }
-                Answer::ReadAbandoned => self.finish(client, EventType::Fail, None),
+                Answer::ReadAbandoned | Answer::Refused(_) => {
+                    self.finish(client, EventType::Fail, None)
+                }
                 Answer::OutcomeUnknown => self.finish(client, EventType::Info, None),
             }
         }
@@ -299,8 +323,8 @@ impl Sim {
     }
 
     pub(super) fn break_something(&mut self) {
-        if self.random.between(0, 120) == 0 {
-            let id = self.any_node();
+        if self.random.between(0, 100) == 0 {
+            let id = self.victim();
             self.crash(id);
         }
         let down: Vec<_> =
@@ -313,11 +337,11 @@ impl Sim {
         match self.random.between(0, 150) {
             0 => self.cut.clear(),
             1 => {
-                let cut_off = self.any_node();
+                let cut_off = self.victim();
                 self.cut = self.links(|from, to| from == cut_off || to == cut_off);
             }
             2 => {
-                let mute = self.any_node();
+                let mute = self.victim();
                 self.cut = self.links(|from, _| from == mute);
             }
             3 => {

@@ -1,0 +1,221 @@
+//! What a leader knows about a peer, and how much it may send it.
+
+use std::collections::VecDeque;
+
+use super::LogIndex;
+
+/// How much a node takes on. All of it is counted in bytes of payload plus a little for each entry.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The most bytes of entries in one message; a single entry may be longer.
+    pub message_bytes_max: u64,
+    /// The most messages with entries that may be on their way to a peer.
+    pub inflight_messages_max: usize,
+    /// The most bytes of entries that may be on their way to a peer; a single message may be longer.
+    pub inflight_bytes_max: u64,
+    /// The most bytes of proposals that may wait for their commit at the leader. Beyond it proposals are refused: a leader that is cut off
+    /// must not grow without end.
+    pub uncommitted_bytes_max: u64,
+}
+
+impl Default for Limits {
+    /// Far below the four megabytes that the transport takes as one frame.
+    fn default() -> Self {
+        Self {
+            message_bytes_max: 256 * 1024,
+            inflight_messages_max: 64,
+            inflight_bytes_max: 4 * 1024 * 1024,
+            uncommitted_bytes_max: 64 * 1024 * 1024,
+        }
+    }
+}
+
+/// What a leader knows about a peer.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    /// The peer's log certainly matches ours up to here, durably.
+    pub(super) match_index: LogIndex,
+    /// The next entry to send. Always beyond `match_index`.
+    pub(super) next_index: LogIndex,
+    /// The furthest commit index that the peer was told.
+    pub(super) sent_commit: LogIndex,
+    /// The latest round of confirmation that the peer has answered.
+    pub(super) acked_round: u64,
+    /// At which tick of the leadership it was last heard.
+    pub(super) heard_at: u64,
+    /// How entries are sent to it.
+    pub(super) sending: Sending,
+}
+
+/// How entries are sent to a peer.
+#[derive(Clone, Debug)]
+pub(super) enum Sending {
+    /// Where the logs meet is not known, or a message was lost: one message, then wait for what it brings to light.
+    Probe {
+        /// Whether that message is out. A heartbeat ends the wait: the message may have been lost.
+        waiting: bool,
+    },
+    /// The logs meet: messages follow each other without waiting for answers, within the limits.
+    Replicate {
+        /// What is on its way.
+        inflight: Inflight,
+    },
+}
+
+impl Progress {
+    /// A peer of which nothing is known. The first guess is that it has all that we have.
+    pub(super) fn unknown(next_index: LogIndex, now: u64) -> Self {
+        Self {
+            match_index: LogIndex(0),
+            next_index,
+            sent_commit: LogIndex(0),
+            acked_round: 0,
+            heard_at: now,
+            sending: Sending::Probe { waiting: false },
+        }
+    }
+
+    /// Whether a message with entries may be sent now.
+    pub(super) fn may_send(&self, limits: &Limits) -> bool {
+        match &self.sending {
+            Sending::Probe { waiting } => !waiting,
+            Sending::Replicate { inflight } => !inflight.is_full(limits),
+        }
+    }
+
+    /// Takes note that entries up to `last` were sent.
+    pub(super) fn sent(&mut self, last: LogIndex, bytes: u64) {
+        match &mut self.sending {
+            Sending::Probe { waiting } => *waiting = true,
+            Sending::Replicate { inflight } => {
+                inflight.add(last, bytes);
+                self.next_index = last.next();
+            }
+        }
+    }
+
+    /// The peer's log matches up to there.
+    pub(super) fn accepted(&mut self, match_index: LogIndex) {
+        self.match_index = self.match_index.max(match_index);
+        match &mut self.sending {
+            Sending::Probe { .. } => {
+                self.next_index = self.match_index.next();
+                self.sending = Sending::Replicate { inflight: Inflight::default() };
+            }
+            Sending::Replicate { inflight } => {
+                inflight.free_up_to(match_index);
+                self.next_index = self.next_index.max(match_index.next());
+            }
+        }
+    }
+
+    /// The peer refused what should follow `prev_index`, and proposes where to try next. Says whether that is news: a refusal of what was
+    /// accepted meanwhile, or is no longer asked, must not take us back.
+    pub(super) fn refused(&mut self, prev_index: LogIndex, retry_from: LogIndex) -> bool {
+        let asked = match self.sending {
+            Sending::Probe { .. } => prev_index.next() == self.next_index,
+            Sending::Replicate { .. } => prev_index < self.next_index,
+        };
+        if !asked || prev_index <= self.match_index {
+            return false;
+        }
+        self.next_index = retry_from.min(prev_index).max(self.match_index.next());
+        self.sending = Sending::Probe { waiting: false };
+        true
+    }
+
+    /// What was sent may have been lost: it may be sent again.
+    pub(super) fn stop_waiting(&mut self) {
+        if let Sending::Probe { waiting } = &mut self.sending {
+            *waiting = false;
+        }
+    }
+}
+
+/// Messages with entries on their way to a peer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Inflight {
+    /// The last index and the bytes of each, in order.
+    messages: VecDeque<(LogIndex, u64)>,
+    bytes: u64,
+}
+
+impl Inflight {
+    fn is_full(&self, limits: &Limits) -> bool {
+        self.messages.len() >= limits.inflight_messages_max
+            || self.bytes >= limits.inflight_bytes_max
+    }
+
+    fn add(&mut self, last: LogIndex, bytes: u64) {
+        self.messages.push_back((last, bytes));
+        self.bytes += bytes;
+    }
+
+    fn free_up_to(&mut self, match_index: LogIndex) {
+        while let Some((last, bytes)) = self.messages.front()
+            && *last <= match_index
+        {
+            self.bytes -= bytes;
+            self.messages.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        message_bytes_max: 10,
+        inflight_messages_max: 2,
+        inflight_bytes_max: 30,
+        uncommitted_bytes_max: 0,
+    };
+
+    fn replicating() -> Progress {
+        let mut progress = Progress::unknown(LogIndex(5), 0);
+        progress.accepted(LogIndex(4));
+        progress
+    }
+
+    #[test]
+    fn a_probe_is_one_message_until_an_answer_or_a_heartbeat() {
+        let mut progress = Progress::unknown(LogIndex(5), 0);
+        assert!(progress.may_send(&LIMITS));
+        progress.sent(LogIndex(6), 9);
+        assert!(!progress.may_send(&LIMITS));
+        assert_eq!(progress.next_index, LogIndex(5), "nothing is taken for granted");
+        progress.stop_waiting();
+        assert!(progress.may_send(&LIMITS));
+    }
+
+    #[test]
+    fn the_window_is_full_by_messages_or_by_bytes() {
+        let mut progress = replicating();
+        progress.sent(LogIndex(5), 1);
+        assert!(progress.may_send(&LIMITS));
+        progress.sent(LogIndex(6), 1);
+        assert!(!progress.may_send(&LIMITS), "two messages");
+        progress.accepted(LogIndex(5));
+        assert!(progress.may_send(&LIMITS));
+        progress.sent(LogIndex(9), 40);
+        progress.accepted(LogIndex(6));
+        assert!(!progress.may_send(&LIMITS), "41 bytes");
+        progress.accepted(LogIndex(9));
+        assert!(progress.may_send(&LIMITS));
+        assert_eq!(progress.next_index, LogIndex(10));
+    }
+
+    #[test]
+    fn next_is_always_beyond_match_whatever_comes_late() {
+        let mut progress = replicating();
+        progress.sent(LogIndex(8), 1);
+        assert!(!progress.refused(LogIndex(3), LogIndex(1)), "accepted meanwhile");
+        assert!(!progress.refused(LogIndex(9), LogIndex(1)), "never sent");
+        assert!(progress.refused(LogIndex(7), LogIndex(2)));
+        assert_eq!(progress.next_index, LogIndex(5), "4 is known to match");
+        assert!(!progress.refused(LogIndex(7), LogIndex(2)), "no longer asked");
+        progress.accepted(LogIndex(2));
+        assert_eq!((progress.match_index, progress.next_index), (LogIndex(4), LogIndex(5)));
+    }
+}

@@ -18,16 +18,31 @@ pub enum Bug {
     VoteNotPersisted,
     /// n/2 nodes count as a majority instead of n/2 + 1 (openraft #1802): both halves of a partition go on.
     MinorityQuorum,
+    /// What a majority has is committed even if it is of an earlier term (5.4.2, figure 8; logcabin #44): it may still be replaced.
+    Figure8,
+    /// An append cuts off whatever follows the entry before the new ones, though nothing conflicts (akka-raft #66, old raft-rs #113): one that comes
+    /// late removes what was acknowledged.
+    StaleAppendTruncates,
+    /// The leader answers reads under a lease that counts from the answers, is longer than an election time-out, and does not end with the contact to
+    /// a majority (TiKV #964, jraft #34).
+    LeaseDrift,
+    /// Members are changed in one step, and before the leader has committed anything in its term (Ongaro, 2015): two majorities that share
+    /// nobody. Only a cluster whose members are changed shows it.
+    SingleServerChange2015,
 }
 
 impl Bug {
     /// Every planted bug, in the order of the catalogue.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 9] = [
         Self::LocalLeaderRead,
         Self::AckBeforeCommit,
         Self::DoubleVote,
         Self::VoteNotPersisted,
         Self::MinorityQuorum,
+        Self::Figure8,
+        Self::StaleAppendTruncates,
+        Self::LeaseDrift,
+        Self::SingleServerChange2015,
     ];
 
     /// The name used on the command line and in reports.
@@ -38,6 +53,10 @@ impl Bug {
             Self::DoubleVote => "double-vote",
             Self::VoteNotPersisted => "vote-not-persisted",
             Self::MinorityQuorum => "minority-quorum",
+            Self::Figure8 => "figure-8",
+            Self::StaleAppendTruncates => "stale-append-truncates",
+            Self::LeaseDrift => "lease-drift",
+            Self::SingleServerChange2015 => "single-server-change-2015",
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::bug::Bug;
 use crate::client::{Request, Response, Status};
 use crate::kv::{Command, Outcome, Store};
 use crate::raft::{
-    Answer, Commit, Effects, Input, Message, NodeId, Payload, Raft, RequestId, Role,
+    Answer, Apply, Commit, ConfirmedRead, Effects, Input, LogIndex, Message, NodeId, Payload, Raft,
+    RequestId, Role, Snapshot,
 };
 use crate::server::Error;
 use crate::storage::Storage;
@@ -56,7 +57,7 @@ struct Waiting {
 
 impl Replica {
     pub(crate) fn new(
-        raft: Raft,
+        (raft, effects): (Raft, Effects),
         storage: Storage,
         trace: TraceFile,
         peers: Peers,
@@ -74,7 +75,7 @@ impl Replica {
             bug,
             next_request: incarnation << 40,
             waiting: BTreeMap::new(),
-            effects: Effects::default(),
+            effects,
         }
     }
 
@@ -109,25 +110,58 @@ impl Replica {
         self.step(input);
     }
 
+    /// Hands the leadership over, where this node has it.
+    pub(crate) fn hand_over(&mut self) {
+        self.step(Input::TransferLeadership { to: None });
+    }
+
+    pub(crate) fn leads(&self) -> bool {
+        matches!(self.raft.role(), Role::Leader(_))
+    }
+
     fn step(&mut self, input: Input) {
         let effects = self.raft.step(input);
         self.effects.extend(effects);
     }
 
+    /// Writes a snapshot down. This storage keeps none, and [`Input::Snapshotted`] is never given: no node takes snapshots, so none sends any.
+    fn save_snapshot(&mut self, _snapshot: Snapshot) -> Result<(), Error> {
+        Err(Error::Snapshots)
+    }
+
+    /// Forgets the log before an entry.
+    fn compact(&mut self, _keep_from: LogIndex) -> Result<(), Error> {
+        Err(Error::Snapshots)
+    }
+
+    /// Gives the store the state of a snapshot.
+    fn restore(&mut self, _snapshot: Snapshot) -> Result<(), Error> {
+        Err(Error::Snapshots)
+    }
+
     /// Carries out what the steps since the last call ask for, in the order that [`Effects`] prescribes.
     pub(crate) fn carry_out(&mut self) -> Result<(), Error> {
-        let Effects { hard_state, log, trace, messages, committed, reads, answers } =
+        let Effects { hard_state, snapshot, log, compact, trace, messages, apply, reads, answers } =
             std::mem::take(&mut self.effects);
+        if let Some(snapshot) = snapshot {
+            self.save_snapshot(snapshot)?;
+        }
         self.storage.persist(hard_state, log)?;
+        if let Some(keep_from) = compact {
+            self.compact(keep_from)?;
+        }
         self.trace.write(trace)?;
         for (to, message) in messages {
             self.peers.send(to, message);
         }
-        for commit in committed {
-            self.apply(commit);
+        for apply in apply {
+            match apply {
+                Apply::Entry(commit) => self.apply(commit),
+                Apply::Restore(snapshot) => self.restore(snapshot)?,
+            }
         }
         for read in reads {
-            self.answer_read(read.id);
+            self.answer_read(read);
         }
         for (id, answer) in answers {
             self.answer(id, |node| node.response(answer));
@@ -154,7 +188,11 @@ impl Replica {
         }
     }
 
-    fn answer_read(&mut self, id: RequestId) {
+    fn answer_read(&mut self, ConfirmedRead { id, leased }: ConfirmedRead) {
+        if leased && !self.raft.lease_holds() {
+            self.answer(id, |node| node.response(Answer::ReadAbandoned));
+            return;
+        }
         let Some(Waiting { request: Request::Read { key }, .. }) = self.waiting.get(&id) else {
             return;
         };
@@ -193,7 +231,7 @@ impl Replica {
         Status {
             id: self.raft.id(),
             term: self.raft.term().0,
-            leads: matches!(self.raft.role(), Role::Leader(_)),
+            leads: self.leads(),
             leader: self.raft.leader(),
             commit: self.raft.commit().0,
             last_index: self.raft.last_index().0,

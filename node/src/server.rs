@@ -9,14 +9,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quinn::{Connection, Endpoint};
 use tokio::sync::oneshot;
 
 use crate::bug::Bug;
 use crate::client::{Request, Response};
-use crate::raft::{Config, Limits, Message, NodeId, Raft};
+use crate::raft::{Config, Durable, Limits, Message, NodeId, Raft};
 use crate::storage::{self, Storage};
 use crate::trace_file::{RunClock, TraceFile};
 use crate::transport::{
@@ -26,6 +26,9 @@ use crate::{replica, transport};
 
 /// Inputs that may wait for the core. Beyond it messages are dropped and requests refused.
 const INPUTS_MAX: usize = 8_192;
+
+/// A leader that is told to end tries for so long to hand over: a few round trips, and one election time-out saved.
+const HAND_OVER_MAX: Duration = Duration::from_millis(200);
 
 /// How a node is started (`docs/formats.md`, node contract).
 #[derive(Clone, Debug)]
@@ -75,6 +78,9 @@ pub enum Error {
         /// Why it cannot be written.
         source: std::io::Error,
     },
+    /// A snapshot is to be kept or restored, and this shell cannot.
+    #[error("snapshots are not supported here")]
+    Snapshots,
     /// Anything else of the operating system.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -109,7 +115,12 @@ pub fn run(options: Options, ready: impl FnOnce(SocketAddr)) -> Result<(), Error
     runtime.spawn(accept(endpoint.clone(), identity, inputs.clone()));
     runtime.spawn(shutdown_on_signal(inputs));
     let ticker = replica::Ticker::new(clock, options.first_election_at);
-    let raft = Raft::new(config(&options, &ticker), recovered.hard_state, recovered.entries);
+    let durable = Durable {
+        hard_state: recovered.hard_state,
+        entries: recovered.entries,
+        ..Durable::default()
+    };
+    let raft = Raft::new(config(&options, &ticker), durable);
     let Options { advertise, incarnation, plant, .. } = options;
     let replica = replica::Replica::new(raft, storage, trace, peers, advertise, incarnation, plant);
     ready(address);
@@ -126,6 +137,7 @@ fn config(options: &Options, ticker: &replica::Ticker) -> Config {
         election_timeout_ticks: replica::election_timeout_ticks(options.election_timeout),
         first_election_timeout_ticks: ticker.first_election_ticks(),
         limits: Limits::default(),
+        lease_ticks: None,
         seed: options.seed,
         bug: options.plant,
     }
@@ -137,14 +149,18 @@ fn drive(
     mut ticker: replica::Ticker,
     queue: &Receiver<Incoming>,
 ) -> Result<(), Error> {
-    loop {
+    let mut ends: Option<Instant> = None;
+    while ends.is_none_or(|at| replica.leads() && Instant::now() < at) {
         let first = queue.recv_timeout(ticker.until_next()).ok();
         let batch = first.into_iter().chain(queue.try_iter().take(replica::BATCH_INPUTS_MAX));
         for input in batch {
             match input {
                 Incoming::Peer { from, message } => replica.receive(from, message),
                 Incoming::Client { request, reply } => replica.request(request, reply),
-                Incoming::Shutdown => return Ok(()),
+                Incoming::Shutdown => {
+                    replica.hand_over();
+                    ends = Some(Instant::now() + HAND_OVER_MAX);
+                }
             }
         }
         if ticker.is_due() {
@@ -152,6 +168,7 @@ fn drive(
         }
         replica.carry_out()?;
     }
+    Ok(())
 }
 
 async fn shutdown_on_signal(inputs: SyncSender<Incoming>) {

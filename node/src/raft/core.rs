@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::configuration::{Configuration, majority};
-use super::effects::{Answer, Effects, HardState, Input, LogWrite};
-use super::log::{Entry, Log};
+use super::effects::{Answer, Apply, Durable, Effects, HardState, Input, LogWrite};
+use super::log::{Entry, Log, Payload};
 use super::message::{Body, Message};
 use super::progress::{Limits, Progress};
 use super::random::Random;
 use super::reads::{Forwarded, PendingRead};
+use super::snapshot::{Chunk, Incoming, Snapshot, SnapshotMeta, log_after};
+use super::transfer::Transfer;
 use super::{LogIndex, NodeId, RequestId, Term};
 use crate::bug::Bug;
 use crate::trace::{Event, Hash, Position, Record, TAIL_ENTRIES_MAX};
@@ -30,6 +32,10 @@ pub struct Config {
     pub first_election_timeout_ticks: Option<u32>,
     /// How much it takes on.
     pub limits: Limits,
+    /// For how many ticks after the beginning of a round that a majority answered the leader may answer reads without asking again; nothing, to
+    /// ask always. Must be shorter than any election time-out, by as much as clocks may differ in their speed: a stopped process or a
+    /// slow clock makes such reads stale (dissertation, 6.4.1).
+    pub lease_ticks: Option<u32>,
     /// Seeds the election time-outs.
     pub seed: u64,
     /// The mistake that this node makes on purpose, if any.
@@ -77,6 +83,16 @@ pub struct Leadership {
     pub(super) round: u64,
     /// Reads that wait for a round, or for the first commit of the term.
     pub(super) pending_reads: Vec<PendingRead>,
+    /// When the rounds began that matter for the lease.
+    pub(super) rounds_began: BTreeMap<u64, u64>,
+    /// Up to which tick the lease runs.
+    pub(super) lease_until: u64,
+    /// The change of members whose first step is not committed yet.
+    pub(super) change: Option<RequestId>,
+    /// To whom the leadership is being handed over.
+    pub(super) transfer: Option<Transfer>,
+    /// Whether somebody was told to take over in this term.
+    pub(super) handed_over: bool,
 }
 
 /// A client's command that waits for its commit.
@@ -104,8 +120,16 @@ pub struct Raft {
     pub(super) hard_state: HardState,
     pub(super) log: Log,
     pub(super) commit: LogIndex,
-    /// Who belongs to the cluster.
-    pub(super) configuration: Configuration,
+    /// Who belongs to the cluster from which entry on; the last one counts. The first is of the start of the log, or before.
+    pub(super) configurations: BTreeMap<LogIndex, Configuration>,
+    /// Ticks since it heard from a leader of any term; many when it never did.
+    pub(super) quiet_ticks: u32,
+    /// Until it has committed so far the node gives no vote and its log does not count: it has lost entries that it may have acknowledged.
+    pub(super) repairing: Option<LogIndex>,
+    /// The latest snapshot. What it covers may be forgotten by the log.
+    pub(super) snapshot: Option<Snapshot>,
+    /// The snapshot that the leader is sending.
+    pub(super) incoming: Option<Incoming>,
     /// Ticks since the role's clock was last reset: since a leader was heard or a vote given (followers and
     /// candidates), since the last heartbeat (leaders).
     pub(super) elapsed_ticks: u32,
@@ -120,35 +144,60 @@ pub struct Raft {
 }
 
 impl Raft {
-    /// A node on the durable state of its data directory: a follower, in the term that it remembers.
-    ///
-    /// The first step's effects carry the trace line of the start.
-    pub fn new(config: Config, hard_state: HardState, entries: Vec<Entry>) -> Self {
-        let log = Log::restore(entries);
+    /// A node on the durable state of its data directory: a follower, in the term that it remembers. The effects are to be carried out before the first
+    /// step: they restore the state machine and tell the trace of the start.
+    pub fn new(config: Config, durable: Durable) -> (Self, Effects) {
+        let Durable { hard_state, snapshot, entries, damaged_up_to } = durable;
+        let fresh = hard_state == HardState::default() && snapshot.is_none() && entries.is_empty();
+        let (log, writes, compact) = log_after(snapshot.as_ref(), entries);
         assert!(log.last_term() <= hard_state.term, "the log cannot be ahead of the durable term");
-        let random = Random::seeded(config.seed);
-        let fresh = hard_state == HardState::default() && log.last_index() == LogIndex(0);
+        let shortest = config.election_timeout_ticks.start;
+        assert!(config.lease_ticks.is_none_or(|lease| lease < shortest), "leases must run out");
+        let founded = || Configuration::founded_by(config.founders.clone());
+        let members = snapshot.as_ref().map_or_else(founded, |s| s.meta.configuration.clone());
+        let restore = snapshot.iter().cloned().map(Apply::Restore).collect();
         let mut raft = Self {
-            random,
+            random: Random::seeded(config.seed),
             role: Role::Follower { leader: None },
             hard_state,
+            commit: log.base_index(),
+            configurations: BTreeMap::from([(log.base_index(), members)]),
             log,
-            commit: LogIndex(0),
-            configuration: Configuration { voters: config.founders.clone() },
+            // Before the restart it may have stood by a leader whose lease still runs.
+            quiet_ticks: if config.lease_ticks.is_some() && !fresh { 0 } else { shortest },
+            repairing: damaged_up_to,
+            snapshot,
+            incoming: None,
             elapsed_ticks: 0,
             election_timeout_ticks: 0,
             acked: None,
             forwarded: BTreeMap::new(),
-            effects: Effects::default(),
+            effects: Effects { log: writes, compact, apply: restore, ..Effects::default() },
             config,
         };
+        raft.read_configurations();
         raft.trace(if fresh { Event::Started { voters: raft.voters() } } else { raft.restarted() });
+        if raft.configuration().is_joint() || !raft.configuration().learners.is_empty() {
+            raft.configuration_changed();
+        }
+        raft.commit_repaired();
         raft.trace(Event::BecameFollower { leader: None });
         raft.reset_election_timeout();
         if let Some(ticks) = raft.config.first_election_timeout_ticks {
             raft.election_timeout_ticks = ticks;
         }
-        raft
+        let effects = std::mem::take(&mut raft.effects);
+        (raft, effects)
+    }
+
+    /// What the log says about members.
+    fn read_configurations(&mut self) {
+        let entries = self.log.slice(self.log.base_index().next(), u64::MAX).iter();
+        for entry in entries {
+            if let Payload::Configuration(configuration) = &entry.payload {
+                self.configurations.insert(entry.index, configuration.clone());
+            }
+        }
     }
 
     /// Takes one input and says what must be done about it.
@@ -158,6 +207,11 @@ impl Raft {
             Input::Message { from, message } => self.handle_message(from, message),
             Input::Propose { id, command } => self.handle_propose(id, command),
             Input::Read { id, forward } => self.handle_read(id, forward),
+            Input::ChangeMembers { id, voters, learners } => {
+                self.handle_change(id, voters, learners);
+            }
+            Input::TransferLeadership { to } => self.handle_transfer(to),
+            Input::Snapshotted { index, data } => self.handle_snapshotted(index, data),
         }
         std::mem::take(&mut self.effects)
     }
@@ -197,7 +251,7 @@ impl Raft {
     }
 
     fn voters(&self) -> Vec<NodeId> {
-        self.configuration.voters.iter().copied().collect()
+        self.configuration().voters.iter().copied().collect()
     }
 
     fn restarted(&self) -> Event {
@@ -206,15 +260,18 @@ impl Raft {
             vote: self.hard_state.vote,
             last_index: self.log.last_index(),
             last_term: self.log.last_term(),
+            snapshot: self.snapshot.as_ref().map(|snapshot| snapshot.meta.position()),
             last_hashes: self.log.last_hashes(TAIL_ENTRIES_MAX).iter().copied().map(Hash).collect(),
         }
     }
 
     fn tick(&mut self) {
         self.elapsed_ticks += 1;
+        self.quiet_ticks = self.quiet_ticks.saturating_add(1);
         self.abandon_forwarded();
         if let Role::Leader(leadership) = &mut self.role {
             leadership.ticks += 1;
+            self.abandon_transfer();
             self.maybe_step_down();
             self.maybe_heartbeat();
         } else {
@@ -254,11 +311,22 @@ impl Raft {
             Body::AppendEntries { prev_index, prev_term, entries, commit, round } => {
                 self.handle_append_entries(from, prev_index, prev_term, entries, commit, round);
             }
-            Body::AppendAccepted { match_index, round } => {
+            Body::AppendAccepted { match_index, round, repairing } => {
+                self.heard_of_repair(from, repairing);
                 self.handle_append_accepted(from, match_index, round);
             }
-            Body::AppendRejected { prev_index, retry_from, round } => {
+            Body::AppendRejected { prev_index, retry_from, round, repairing } => {
+                self.heard_of_repair(from, repairing);
                 self.handle_append_rejected(from, prev_index, retry_from, round);
+            }
+            Body::TimeoutNow { last_index, last_term } => {
+                self.handle_timeout_now(from, last_index, last_term);
+            }
+            Body::InstallSnapshot { meta, offset, chunk: data, done, round } => {
+                self.handle_install_snapshot(from, Chunk { meta, offset, data, done, round });
+            }
+            Body::SnapshotReceived { last_index, offset, round } => {
+                self.handle_snapshot_received(from, last_index, offset, round);
             }
             Body::ReadIndex { id } => self.handle_read_index(from, id),
             Body::ReadIndexReply { id, index } => self.handle_read_index_reply(id, index),
@@ -275,11 +343,16 @@ impl Raft {
             Body::RequestVote { .. } => {
                 self.send(from, Body::RequestVoteReply { granted: false });
             }
+            Body::InstallSnapshot { meta: SnapshotMeta { last_index, .. }, .. } => {
+                let (last_index, offset, round) = (*last_index, 0, 0);
+                self.send(from, Body::SnapshotReceived { last_index, offset, round });
+            }
             Body::AppendEntries { prev_index, .. } => {
                 let retry_from = self.log.last_index().next();
                 // The sender may lead the current term by now. Its rounds began anew, and this is no answer to any of them.
                 let (prev_index, round) = (*prev_index, 0);
-                self.send(from, Body::AppendRejected { prev_index, retry_from, round });
+                let repairing = self.repairing.is_some();
+                self.send(from, Body::AppendRejected { prev_index, retry_from, round, repairing });
             }
             _ => {}
         }
@@ -291,10 +364,12 @@ impl Raft {
         if term > self.term() {
             self.set_hard_state(HardState { term, vote: None });
         }
+        self.incoming = None;
         let was = std::mem::replace(&mut self.role, Role::Follower { leader });
         if let Role::Leader(leadership) = was {
             self.abandon_requests(leadership);
             self.reset_election_timeout();
+            self.quiet_ticks = self.config.election_timeout_ticks.start; // It stands by nobody.
         }
         self.trace(Event::BecameFollower { leader });
     }
@@ -303,6 +378,9 @@ impl Raft {
     fn abandon_requests(&mut self, leadership: Leadership) {
         for proposal in leadership.proposals.into_values() {
             self.answer(proposal.id, Answer::OutcomeUnknown);
+        }
+        if let Some(id) = leadership.change {
+            self.answer(id, Answer::OutcomeUnknown);
         }
         // Who forwarded a read gives it up by itself.
         for read in leadership.pending_reads.iter().filter(|read| read.asked_by.is_none()) {
@@ -332,9 +410,10 @@ impl Raft {
 
     pub(super) fn append(&mut self, entry: Entry) {
         self.effects.log.push(LogWrite::Append(entry.clone()));
-        let index = entry.index;
+        let (index, payload) = (entry.index, entry.payload.clone());
         self.log.append(entry);
         self.trace(Event::Appended { at: self.position(index) });
+        self.note_configuration(index, &payload);
     }
 
     pub(super) fn truncate(&mut self, from: LogIndex) {
@@ -342,11 +421,12 @@ impl Raft {
         self.log.truncate(from);
         self.effects.log.push(LogWrite::Truncate { from });
         self.trace(Event::Truncated { from });
+        self.forget_configurations(from);
     }
 
     pub(super) fn position(&self, index: LogIndex) -> Position {
-        let entry_term = self.log.term(index).expect("only entries of the log have a position");
-        Position { index, entry_term, hash: Hash(self.log.hash(index)) }
+        let place = self.log.place(index).expect("only entries of the log have a position");
+        Position { index, entry_term: place.term, hash: Hash(place.hash) }
     }
 
     pub(super) fn trace(&mut self, event: Event) {
@@ -363,6 +443,6 @@ impl Raft {
             Some(Bug::MinorityQuorum) => |nodes: usize| (nodes / 2).max(1),
             _ => majority,
         };
-        self.configuration.agreed(enough, reached)
+        self.configuration().agreed(enough, reached)
     }
 }

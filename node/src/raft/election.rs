@@ -12,11 +12,17 @@ use crate::trace::Event;
 impl Raft {
     /// Asks around when the election time-out is over; until then repeats requests now and then.
     pub(super) fn maybe_campaign(&mut self) {
-        if self.elapsed_ticks >= self.election_timeout_ticks {
+        if self.elapsed_ticks >= self.election_timeout_ticks && self.may_campaign() {
             self.pre_campaign();
         } else if self.elapsed_ticks.is_multiple_of(self.config.heartbeat_ticks) {
             self.request_missing_votes();
         }
+    }
+
+    /// Whether this node may lead: it is a voter as far as it knows, and has its whole log. Voting is another matter: a node that has not heard yet
+    /// that it is a voter must vote all the same, or its candidate could not win (etcd's `campaign_learner_must_vote`).
+    pub(super) fn may_campaign(&self) -> bool {
+        self.configuration().is_voter(self.config.id) && !self.is_repairing()
     }
 
     /// Asks whether an election could be won, without beginning one: the term stays as it is, and nothing is made durable (9.6).
@@ -51,7 +57,9 @@ impl Raft {
             }
             Role::Follower { .. } | Role::Leader(_) => return,
         };
-        let missing: Vec<_> = self.configuration.voters.difference(granted).copied().collect();
+        let members = self.configuration().members();
+        let votes = |id: &NodeId| self.configuration().is_voter(*id) && !granted.contains(id);
+        let missing: Vec<_> = members.into_iter().filter(votes).collect();
         for peer in missing {
             self.send(peer, body.clone());
         }
@@ -60,13 +68,9 @@ impl Raft {
     /// Whether this node leads, or has heard of its leader so lately that nobody can have been elected since (6.2). Then it helps nobody
     /// to depose that leader: a node that was cut off, or was removed and does not know, must not disturb the others.
     pub(super) fn has_live_leader(&self) -> bool {
-        match self.role {
-            Role::Leader(_) => true, // It would have stepped down without a majority: `maybe_step_down`.
-            Role::Follower { leader: Some(_) } => {
-                self.elapsed_ticks < self.config.election_timeout_ticks.start
-            }
-            Role::Follower { .. } | Role::PreCandidate { .. } | Role::Candidate { .. } => false,
-        }
+        // A leader would have stepped down without a majority: `maybe_step_down`.
+        matches!(self.role, Role::Leader(_))
+            || self.quiet_ticks < self.config.election_timeout_ticks.start
     }
 
     /// Whether a log that ends there has all that this one has, as far as it matters: compared as a pair, first the terms, then the
@@ -86,6 +90,7 @@ impl Raft {
     ) {
         let granted = term >= self.term()
             && !self.has_live_leader()
+            && !self.is_repairing()
             && self.is_up_to_date(last_index, last_term);
         self.send(from, Body::PreVoteReply { campaign: term.next(), granted });
     }
@@ -121,7 +126,9 @@ impl Raft {
         // One vote a term. A repeated request of the same candidate gets the same answer.
         let free = self.hard_state.vote.is_none_or(|vote| vote == candidate)
             || self.config.bug == Some(Bug::DoubleVote);
-        let granted = free && self.is_up_to_date(last_index, last_term);
+        let up_to_date = self.is_up_to_date(last_index, last_term);
+        // A node that has lost entries cannot tell whether a log has what it once acknowledged.
+        let granted = free && up_to_date && !self.is_repairing();
         if granted && self.hard_state.vote != Some(candidate) {
             self.set_hard_state(HardState { term: self.term(), vote: Some(candidate) });
             self.trace(Event::VoteGranted { candidate });
@@ -166,8 +173,8 @@ impl Raft {
             None => 0,
         };
         let quiet_ticks = now - self.agreed(heard);
-        // The planted bug is that of a leader that believes in itself.
-        let believes = self.config.bug == Some(Bug::LocalLeaderRead);
+        // These planted bugs are those of a leader that believes in itself.
+        let believes = matches!(self.config.bug, Some(Bug::LocalLeaderRead | Bug::LeaseDrift));
         if quiet_ticks >= u64::from(self.config.election_timeout_ticks.end) && !believes {
             self.become_follower(self.term(), None);
         }

@@ -73,11 +73,14 @@ mod effects;
 mod election;
 mod id;
 mod log;
+mod membership;
 mod message;
 mod progress;
 mod random;
 mod reads;
 mod replication;
+mod snapshot;
+mod transfer;
 
 #[cfg(test)]
 mod disk;
@@ -86,11 +89,13 @@ mod golden;
 #[cfg(test)]
 mod sim;
 
+pub use self::configuration::Configuration;
 pub use self::core::{Config, Raft, Role};
 pub use self::effects::{
-    Answer, Commit, ConfirmedRead, Effects, HardState, Input, LogWrite, Refusal,
+    Answer, Apply, Commit, ConfirmedRead, Durable, Effects, HardState, Input, LogWrite, Refusal,
 };
 pub use self::id::{LogIndex, NodeId, RequestId, Term};
 pub use self::log::{Entry, Payload};
 pub use self::message::{Body, Message};
 pub use self::progress::Limits;
+pub use self::snapshot::{Snapshot, SnapshotMeta};

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::LogIndex;
+use super::snapshot::Outgoing;
 
 /// How much a node takes on. All of it is counted in bytes of payload plus a little for each entry.
 #[derive(Clone, Debug)]
@@ -16,6 +17,12 @@ pub struct Limits {
     /// The most bytes of proposals that may wait for their commit at the leader. Beyond it proposals are refused: a leader that is cut off
     /// must not grow without end.
     pub uncommitted_bytes_max: u64,
+    /// The most bytes of a snapshot in one message.
+    pub chunk_bytes_max: usize,
+    /// So many entries that a snapshot covers are kept, for peers that are only a little behind.
+    pub retained_entries: u64,
+    /// A learner that lacks no more entries than that may become a voter.
+    pub learner_lag_entries: u64,
 }
 
 impl Default for Limits {
@@ -26,6 +33,9 @@ impl Default for Limits {
             inflight_messages_max: 64,
             inflight_bytes_max: 4 * 1024 * 1024,
             uncommitted_bytes_max: 64 * 1024 * 1024,
+            chunk_bytes_max: 256 * 1024,
+            retained_entries: 1_024,
+            learner_lag_entries: 1_024,
         }
     }
 }
@@ -41,6 +51,8 @@ pub(super) struct Progress {
     pub(super) sent_commit: LogIndex,
     /// The latest round of confirmation that the peer has answered.
     pub(super) acked_round: u64,
+    /// Whether it has lost entries: until it has caught up its log does not count.
+    pub(super) repairing: bool,
     /// At which tick of the leadership it was last heard.
     pub(super) heard_at: u64,
     /// How entries are sent to it.
@@ -60,6 +72,8 @@ pub(super) enum Sending {
         /// What is on its way.
         inflight: Inflight,
     },
+    /// What it needs next is forgotten: it gets the snapshot first.
+    Snapshot(Outgoing),
 }
 
 impl Progress {
@@ -70,6 +84,7 @@ impl Progress {
             next_index,
             sent_commit: LogIndex(0),
             acked_round: 0,
+            repairing: false,
             heard_at: now,
             sending: Sending::Probe { waiting: false },
         }
@@ -80,6 +95,7 @@ impl Progress {
         match &self.sending {
             Sending::Probe { waiting } => !waiting,
             Sending::Replicate { inflight } => !inflight.is_full(limits),
+            Sending::Snapshot(_) => false,
         }
     }
 
@@ -91,6 +107,7 @@ impl Progress {
                 inflight.add(last, bytes);
                 self.next_index = last.next();
             }
+            Sending::Snapshot(_) => unreachable!("entries follow the snapshot"),
         }
     }
 
@@ -98,7 +115,10 @@ impl Progress {
     pub(super) fn accepted(&mut self, match_index: LogIndex) {
         self.match_index = self.match_index.max(match_index);
         match &mut self.sending {
-            Sending::Probe { .. } => {
+            // It still needs the snapshot: this was the answer to a heartbeat.
+            Sending::Snapshot(outgoing) if self.match_index < outgoing.snapshot.meta.last_index => {
+            }
+            Sending::Probe { .. } | Sending::Snapshot(_) => {
                 self.next_index = self.match_index.next();
                 self.sending = Sending::Replicate { inflight: Inflight::default() };
             }
@@ -115,6 +135,7 @@ impl Progress {
         let asked = match self.sending {
             Sending::Probe { .. } => prev_index.next() == self.next_index,
             Sending::Replicate { .. } => prev_index < self.next_index,
+            Sending::Snapshot(_) => false,
         };
         if !asked || prev_index <= self.match_index {
             return false;
@@ -124,10 +145,21 @@ impl Progress {
         true
     }
 
+    /// The peer says whether it has lost entries. If it just has, what it acknowledged before holds no more, and the logs must meet anew.
+    pub(super) fn heard_of_repair(&mut self, repairing: bool) {
+        if repairing && !self.repairing {
+            self.match_index = LogIndex(0);
+            self.sending = Sending::Probe { waiting: false };
+        }
+        self.repairing = repairing;
+    }
+
     /// What was sent may have been lost: it may be sent again.
     pub(super) fn stop_waiting(&mut self) {
-        if let Sending::Probe { waiting } = &mut self.sending {
-            *waiting = false;
+        match &mut self.sending {
+            Sending::Probe { waiting } => *waiting = false,
+            Sending::Snapshot(outgoing) => outgoing.waiting = false,
+            Sending::Replicate { .. } => {}
         }
     }
 }
@@ -170,6 +202,9 @@ mod tests {
         inflight_messages_max: 2,
         inflight_bytes_max: 30,
         uncommitted_bytes_max: 0,
+        chunk_bytes_max: 1,
+        retained_entries: 0,
+        learner_lag_entries: 0,
     };
 
     fn replicating() -> Progress {

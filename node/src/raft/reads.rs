@@ -2,6 +2,8 @@
 //!
 //! At most one round of confirmation that was begun for reads is under way; reads that come in meanwhile share the next one.
 
+use std::ops::Range;
+
 use super::core::{Raft, Role};
 use super::effects::{Answer, ConfirmedRead};
 use super::message::Body;
@@ -34,7 +36,10 @@ impl Raft {
     pub(super) fn handle_read(&mut self, id: RequestId, forward: bool) {
         match (&self.role, self.leader()) {
             (Role::Leader(_), _) if self.config.bug == Some(Bug::LocalLeaderRead) => {
-                self.effects.reads.push(ConfirmedRead { id });
+                self.effects.reads.push(ConfirmedRead { id, leased: false });
+            }
+            (Role::Leader(_), _) if self.lease_holds() => {
+                self.effects.reads.push(ConfirmedRead { id, leased: true });
             }
             (Role::Leader(_), _) => self.queue_read(id, None),
             (_, Some(leader)) if forward => {
@@ -70,6 +75,7 @@ impl Raft {
     pub(super) fn start_round(&mut self) {
         let Role::Leader(leadership) = &mut self.role else { return };
         leadership.round += 1;
+        leadership.rounds_began.insert(leadership.round, leadership.ticks);
         for peer in self.peers() {
             self.send_append(peer, true);
         }
@@ -90,6 +96,7 @@ impl Raft {
     /// Hands out the reads whose round a majority has answered and whose index is committed.
     pub(super) fn maybe_confirm_reads(&mut self) {
         let (confirmed_round, commit) = (self.confirmed_round(), self.commit);
+        self.extend_lease(confirmed_round);
         let Role::Leader(leadership) = &mut self.role else { return };
         let ready = |read: &PendingRead| read.round <= confirmed_round && read.read_index <= commit;
         let (done, waiting) = leadership.pending_reads.drain(..).partition(ready);
@@ -97,7 +104,7 @@ impl Raft {
         let done: Vec<PendingRead> = done;
         for PendingRead { id, asked_by, read_index, .. } in &done {
             match asked_by {
-                None => self.effects.reads.push(ConfirmedRead { id: *id }),
+                None => self.effects.reads.push(ConfirmedRead { id: *id, leased: false }),
                 Some(node) => {
                     self.send(*node, Body::ReadIndexReply { id: *id, index: *read_index });
                 }
@@ -106,6 +113,32 @@ impl Raft {
         if !done.is_empty() && self.next_round_is_awaited() {
             self.start_round();
         }
+    }
+
+    /// A majority has answered a round. Nobody of it votes for another within the shortest election time-out after that, so for less than that,
+    /// from the *beginning* of the round, nobody else leads.
+    fn extend_lease(&mut self, confirmed_round: u64) {
+        let Range { end, .. } = self.config.election_timeout_ticks;
+        let drifts = self.config.bug == Some(Bug::LeaseDrift);
+        let Role::Leader(leadership) = &mut self.role else { return };
+        let later = leadership.rounds_began.split_off(&(confirmed_round + 1));
+        let answered = std::mem::replace(&mut leadership.rounds_began, later);
+        let Some((_, began)) = answered.last_key_value() else { return };
+        leadership.lease_until = match self.config.lease_ticks {
+            // The planted bug counts from the answer, and generously.
+            _ if drifts => leadership.ticks + 2 * u64::from(end),
+            Some(lease_ticks) => began + u64::from(lease_ticks),
+            None => 0,
+        };
+    }
+
+    /// Whether this leader may answer a read without asking: its lease runs, it knows how far its predecessors had committed, and it has told nobody to take
+    /// over.
+    pub fn lease_holds(&self) -> bool {
+        let Role::Leader(leadership) = &self.role else { return false };
+        leadership.ticks < leadership.lease_until
+            && self.commit >= leadership.noop_index
+            && !leadership.handed_over
     }
 
     /// Whether reads came in after the latest round had begun.
@@ -127,7 +160,7 @@ impl Raft {
         let commit = self.commit;
         let ready = |read: &mut Forwarded| read.read_index.is_some_and(|index| index <= commit);
         let done = self.forwarded.extract_if(.., |_, read| ready(read));
-        self.effects.reads.extend(done.map(|(id, _)| ConfirmedRead { id }));
+        self.effects.reads.extend(done.map(|(id, _)| ConfirmedRead { id, leased: false }));
     }
 
     /// A tick passes for the forwarded reads.

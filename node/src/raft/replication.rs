@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::core::{Leadership, Proposal, Raft, Role};
-use super::effects::{Answer, Commit, Refusal};
+use super::effects::{Answer, Apply, Commit, Refusal};
 use super::log::{Entry, Payload};
 use super::message::Body;
-use super::progress::Progress;
-use super::{LogIndex, NodeId, RequestId};
+use super::progress::{Progress, Sending};
+use super::{LogIndex, NodeId, RequestId, Term};
+use crate::bug::Bug;
 use crate::trace::Event;
 
 impl Raft {
@@ -17,15 +18,22 @@ impl Raft {
             last_index: self.log.last_index(),
             last_term: self.log.last_term(),
         });
-        let peers = self.configuration.voters.iter().filter(|peer| **peer != self.config.id);
+        let mut peers = self.configuration().members();
+        peers.remove(&self.config.id);
+        let unknown = |peer| (peer, Progress::unknown(noop_index, 0));
         self.role = Role::Leader(Leadership {
             ticks: 0,
-            progress: peers.map(|peer| (*peer, Progress::unknown(noop_index, 0))).collect(),
+            progress: peers.into_iter().map(unknown).collect(),
             noop_index,
             proposals: BTreeMap::new(),
             uncommitted_bytes: 0,
             round: 1,
             pending_reads: Vec::new(),
+            rounds_began: BTreeMap::from([(1, 0)]),
+            lease_until: 0,
+            change: None,
+            transfer: None,
+            handed_over: false,
         });
         self.elapsed_ticks = 0;
         // An entry of its own term lets the leader commit, by counting, what earlier terms left (5.4.2, 8).
@@ -52,6 +60,10 @@ impl Raft {
             self.answer(id, Answer::NotLeader { leader });
             return;
         };
+        if leadership.transfer.is_some() {
+            self.answer(id, Answer::Refused(Refusal::HandingOver));
+            return;
+        }
         // One alone is taken, however long it is.
         let waiting = leadership.uncommitted_bytes;
         if waiting > 0 && waiting + bytes > self.config.limits.uncommitted_bytes_max {
@@ -63,7 +75,7 @@ impl Raft {
         self.append_and_replicate(payload);
     }
 
-    fn append_and_replicate(&mut self, payload: Payload) {
+    pub(super) fn append_and_replicate(&mut self, payload: Payload) {
         let index = self.log.last_index().next();
         self.append(Entry { index, term: self.term(), payload });
         for peer in self.peers() {
@@ -89,16 +101,23 @@ impl Raft {
         let limits = &self.config.limits;
         let Role::Leader(leadership) = &mut self.role else { return false };
         let Some(progress) = leadership.progress.get_mut(&peer) else { return false };
+        if matches!(progress.sending, Sending::Snapshot(_)) {
+            self.send_beside_snapshot(peer, even_empty);
+            return false;
+        }
+        let prev_index = progress.next_index.previous();
+        let Some(prev_term) = self.log.term(prev_index) else {
+            self.begin_snapshot(peer);
+            return false;
+        };
         let entries = match progress.may_send(limits) {
             true => self.log.slice(progress.next_index, limits.message_bytes_max).to_vec(),
             false => Vec::new(),
         };
-        let told = progress.sent_commit >= self.commit.min(progress.next_index.previous());
+        let told = progress.sent_commit >= self.commit.min(prev_index);
         if entries.is_empty() && told && !even_empty {
             return false;
         }
-        let prev_index = progress.next_index.previous();
-        let prev_term = self.log.term(prev_index).expect("next_index is at most one past the log");
         if let Some(last) = entries.last() {
             // When replicating, assume that it arrives. If it does not, the next message is refused and says from where to go on.
             progress.sent(last.index, entries.iter().map(|entry| entry.payload.bytes()).sum());
@@ -107,6 +126,17 @@ impl Raft {
         progress.sent_commit = commit;
         self.send(peer, Body::AppendEntries { prev_index, prev_term, entries, commit, round });
         any
+    }
+
+    /// While a peer gets a snapshot, heartbeats go on: after index 0, where all logs are the same.
+    fn send_beside_snapshot(&mut self, peer: NodeId, heartbeat: bool) {
+        let Role::Leader(leadership) = &self.role else { return };
+        if heartbeat {
+            let (prev_index, prev_term, entries) = (LogIndex(0), Term(0), Vec::new());
+            let (commit, round) = (self.commit, leadership.round);
+            self.send(peer, Body::AppendEntries { prev_index, prev_term, entries, commit, round });
+        }
+        self.send_chunk(peer);
     }
 
     /// A message of the current term came from a peer.
@@ -135,6 +165,15 @@ impl Raft {
         self.maybe_commit();
         self.maybe_confirm_reads();
         self.send_missing(from);
+        self.maybe_hand_over(from);
+    }
+
+    /// A peer says whether it is repairing its log.
+    pub(super) fn heard_of_repair(&mut self, from: NodeId, repairing: bool) {
+        let Role::Leader(leadership) = &mut self.role else { return };
+        if let Some(progress) = leadership.progress.get_mut(&from) {
+            progress.heard_of_repair(repairing);
+        }
     }
 
     pub(super) fn handle_append_rejected(
@@ -168,12 +207,15 @@ impl Raft {
         let Role::Leader(leadership) = &self.role else { return };
         let (id, last) = (self.config.id, self.log.last_index());
         let matched = |peer| match leadership.progress.get(&peer) {
+            Some(progress) if progress.repairing => 0,
             Some(progress) => progress.match_index.0,
             None if peer == id => last.0,
             None => 0,
         };
         let majority_has = LogIndex(self.agreed(matched));
-        if majority_has > self.commit && self.log.term(majority_has) == Some(self.term()) {
+        let own_term = self.log.term(majority_has) == Some(self.term())
+            || self.config.bug == Some(Bug::Figure8);
+        if majority_has > self.commit && own_term {
             self.commit_to(majority_has);
             self.maybe_confirm_reads();
         }
@@ -189,7 +231,9 @@ impl Raft {
             self.commit = self.commit.next();
             self.hand_out(self.commit);
         }
+        self.commit_repaired();
         self.maybe_answer_forwarded();
+        self.maybe_finish_change();
     }
 
     fn hand_out(&mut self, index: LogIndex) {
@@ -199,7 +243,8 @@ impl Raft {
         };
         let entry = self.log.entry(index).expect("what is committed is in the log").clone();
         self.trace(Event::Applied { at: self.position(index) });
-        let (hash, request) = (self.log.hash(index), proposal.map(|proposal| proposal.id));
-        self.effects.committed.push(Commit { entry, hash, request });
+        let place = self.log.place(index).expect("it is in the log");
+        let request = proposal.map(|proposal| proposal.id);
+        self.effects.apply.push(Apply::Entry(Commit { entry, hash: place.hash, request }));
     }
 }

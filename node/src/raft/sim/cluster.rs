@@ -6,17 +6,17 @@ use checker::history::{Event as HistoryEvent, EventType};
 use checker::trace::{Trace, Written};
 
 use super::super::disk::Disk;
-use super::super::effects::{Answer, Effects, Input};
+use super::super::effects::{Answer, Apply, Commit, Effects, Input};
 use super::super::log::Payload;
 use super::super::message::Message;
 use super::super::random::Random;
-use super::super::{Config, Limits, NodeId, Raft, RequestId, Role};
+use super::super::{Config, Limits, LogIndex, NodeId, Raft, RequestId, Role};
 use crate::bug::Bug;
 use crate::kv::{Command, Outcome, Store};
 use crate::trace::{Event, Line, Record};
 
 use super::clients::{Client, Operation};
-use super::{CLIENTS, NEVER, Tally};
+use super::{CLIENTS, KEYS, LEASE_TICKS, NEVER, SNAPSHOT_ENTRIES, SPARE_NODES, Tally, VOTERS_MIN};
 
 pub(super) struct Sim {
     pub(super) random: Random,
@@ -46,6 +46,8 @@ pub(super) struct Node {
     pub(super) raft: Option<Raft>,
     pub(super) store: Store,
     pub(super) applied: u64,
+    /// How far it ever said that it had committed.
+    pub(super) committed: u64,
     pub(super) incarnation: u64,
     /// Who waits, by request.
     pub(super) waiting: BTreeMap<RequestId, usize>,
@@ -62,7 +64,9 @@ impl Sim {
     pub(super) fn new(seed: u64, bug: Option<Bug>) -> Self {
         let mut random = Random::seeded(seed);
         let count = random.between(3, 6);
-        let ids: BTreeSet<_> = (1..=count).map(NodeId).collect();
+        let leases = random.between(0, 4) == 0;
+        let founders: BTreeSet<_> = (1..=count).map(NodeId).collect();
+        let ids: Vec<_> = (1..=count + SPARE_NODES).map(NodeId).collect();
         let mut sim = Self {
             random,
             now: 0,
@@ -83,7 +87,7 @@ impl Sim {
         for id in &ids {
             let config = Config {
                 id: *id,
-                founders: ids.clone(),
+                founders: founders.clone(),
                 heartbeat_ticks: 3,
                 election_timeout_ticks: 10..20,
                 first_election_timeout_ticks: None,
@@ -92,7 +96,11 @@ impl Sim {
                     inflight_messages_max: 3,
                     inflight_bytes_max: 250,
                     uncommitted_bytes_max: 1_000,
+                    chunk_bytes_max: 10,
+                    retained_entries: 2,
+                    learner_lag_entries: 5,
                 },
+                lease_ticks: leases.then_some(LEASE_TICKS),
                 seed: seed.wrapping_mul(31) + u64::from(id.0),
                 bug,
             };
@@ -102,6 +110,7 @@ impl Sim {
                 raft: None,
                 store: Store::default(),
                 applied: 0,
+                committed: 0,
                 incarnation: 0,
                 waiting: BTreeMap::new(),
             };
@@ -158,12 +167,13 @@ impl Sim {
         let node = self.nodes.get_mut(&id).expect("nodes are numbered");
         node.incarnation += 1;
         node.config.seed = node.config.seed.wrapping_add(1);
-        node.raft =
-            Some(Raft::new(node.config.clone(), node.disk.hard_state, node.disk.entries.clone()));
+        let (raft, effects) = Raft::new(node.config.clone(), node.disk.durable.clone());
+        node.raft = Some(raft);
         node.store = Store::default();
         node.applied = 0;
         let (node, incarnation) = (id.to_string(), node.incarnation);
         self.traces.push(Trace { node, incarnation, lines: Vec::new() });
+        self.carry_out_and_crash(id, effects);
     }
 
     pub(super) fn crash(&mut self, id: NodeId) {
@@ -171,6 +181,7 @@ impl Sim {
         if node.raft.take().is_some() {
             node.waiting.clear(); // Its clients will lose patience.
             self.tally.crashes += 1;
+            self.maybe_damage(id);
         }
     }
 
@@ -179,57 +190,90 @@ impl Sim {
             return;
         };
         let effects = raft.step(input);
-        // A crash may hit between any two effects, and likes to hit a node that has just voted.
+        self.carry_out_and_crash(id, effects);
+        self.maybe_snapshot(id);
+    }
+
+    /// A crash may hit between any two effects, in the middle of what is written to disk too, and likes to hit a node that has just voted or taken
+    /// a snapshot.
+    pub(super) fn carry_out_and_crash(&mut self, id: NodeId, effects: Effects) {
         let voted = effects.trace.iter().any(|r| matches!(r.event, Event::VoteGranted { .. }));
-        let one_in = if voted { 10 } else { 4_000 };
+        let one_in = if voted || effects.stand_alone() { 10 } else { 4_000 };
         let crashes = self.faulty && self.random.between(0, one_in) == 0;
-        let crash_after = if crashes { self.random.between(0, 4) } else { NEVER };
+        let crash_after = if crashes { self.random.between(0, 3) } else { NEVER };
+        let node = self.nodes.get_mut(&id).expect("nodes are numbered");
         if crash_after == 0 {
+            node.disk.persist_part(&effects, self.random.between(0, 5) as usize);
             self.crash(id);
             return;
         }
-        self.nodes.get_mut(&id).expect("nodes are numbered").disk.persist(&effects);
+        node.disk.persist(&effects);
+        self.tally.snapshots += u64::from(effects.snapshot.is_some());
+        if node.raft.as_ref().is_some_and(|raft| !raft.is_repairing()) {
+            node.disk.durable.damaged_up_to = None;
+        }
+        node.committed = node.committed.max(node.raft.as_ref().map_or(0, |raft| raft.commit().0));
+        self.record_trace(id, &effects.trace);
         if crash_after == 1 {
             self.crash(id);
             return;
         }
-        self.record_trace(id, &effects.trace);
-        if crash_after == 2 {
-            self.crash(id);
-            return;
-        }
         self.carry_out(id, effects);
-        if crash_after == 3 {
+        if crash_after == 2 {
             self.crash(id);
         }
     }
 
-    pub(super) fn carry_out(&mut self, id: NodeId, effects: Effects) {
+    /// Now and then a disk loses the end of the log, and knows it: what was acknowledged is gone. One disk at a time.
+    fn maybe_damage(&mut self, id: NodeId) {
+        let sound = self.nodes.values().all(|node| node.disk.durable.damaged_up_to.is_none());
+        if !self.faulty || !sound || !self.chance(10) {
+            return;
+        }
+        let node = self.nodes.get_mut(&id).expect("nodes are numbered");
+        let (committed, durable) = (node.committed, &mut node.disk.durable);
+        let Some(last) = durable.entries.last().map(|entry| entry.index) else { return };
+        if last.0 > committed {
+            durable.entries.retain(|entry| entry.index.0 <= committed);
+            durable.damaged_up_to = Some(last);
+            self.tally.damaged += 1;
+        }
+    }
+
+    /// Writes the state machine down when enough has been applied since the last time.
+    fn maybe_snapshot(&mut self, id: NodeId) {
+        let node = self.nodes.get_mut(&id).expect("nodes are numbered");
+        let kept = node.disk.durable.snapshot.as_ref().map_or(0, |s| s.meta.last_index.0);
+        if node.raft.is_some() && node.applied >= kept + SNAPSHOT_ENTRIES {
+            let (index, data) = (LogIndex(node.applied), written_down(&node.store).into());
+            self.step(id, Input::Snapshotted { index, data });
+        }
+    }
+
+    fn carry_out(&mut self, id: NodeId, effects: Effects) {
         for (to, message) in effects.messages {
             self.send(Sent { from: id, to, message });
         }
-        for commit in effects.committed {
-            let (index, hash) = (commit.entry.index.0, commit.hash);
-            let node = self.nodes.get_mut(&id).expect("nodes are numbered");
-            assert_eq!(index, node.applied + 1, "{id} applies without gaps");
-            node.applied = index;
-            let known = *self.applied.entry(index).or_insert(hash);
-            assert!(!self.sound || known == hash, "two nodes apply different entries at {index}");
-            let Payload::Command(command) = &commit.entry.payload else { continue };
-            let outcome =
-                node.store.apply(&postcard::from_bytes(command).expect("our own commands"));
-            let client = commit.request.and_then(|request| node.waiting.remove(&request));
-            match (client, outcome) {
-                (Some(client), Outcome::Done) => self.finish(client, EventType::Ok, None),
-                (Some(client), Outcome::Mismatch) => {
-                    self.finish(client, EventType::Fail, Some("mismatch"))
+        for apply in effects.apply {
+            match apply {
+                Apply::Entry(commit) => self.apply(id, &commit),
+                Apply::Restore(snapshot) => {
+                    let node = self.nodes.get_mut(&id).expect("nodes are numbered");
+                    node.store = restored(&snapshot.data);
+                    node.applied = snapshot.meta.last_index.0;
+                    self.see_applied(id, snapshot.meta.last_index.0, snapshot.meta.hash);
+                    self.tally.restored += 1;
                 }
-                (None, _) => {}
             }
         }
         for read in effects.reads {
             let node = self.nodes.get_mut(&id).expect("nodes are numbered");
             let Some(client) = node.waiting.remove(&read.id) else { continue };
+            if read.leased && !node.raft.as_ref().is_some_and(Raft::lease_holds) {
+                self.finish(client, EventType::Fail, None);
+                continue;
+            }
+            self.tally.leased += u64::from(read.leased);
             let value = node.store.read(&self.clients[client].key);
             self.finish_read(client, value);
         }
@@ -248,6 +292,35 @@ impl Sim {
             }
         }
         self.acknowledge_early(id);
+    }
+
+    fn apply(&mut self, id: NodeId, commit: &Commit) {
+        let index = commit.entry.index.0;
+        self.see_applied(id, index, commit.hash);
+        let node = self.nodes.get_mut(&id).expect("nodes are numbered");
+        assert_eq!(index, node.applied + 1, "{id} applies without gaps");
+        node.applied = index;
+        if let Payload::Configuration(members) = &commit.entry.payload {
+            self.tally.changes += u64::from(commit.request.is_some() && !members.is_joint());
+        }
+        let Payload::Command(command) = &commit.entry.payload else { return };
+        let outcome = node.store.apply(&postcard::from_bytes(command).expect("our own commands"));
+        let client = commit.request.and_then(|request| node.waiting.remove(&request));
+        match (client, outcome) {
+            (Some(client), Outcome::Done) => self.finish(client, EventType::Ok, None),
+            (Some(client), Outcome::Mismatch) => {
+                self.finish(client, EventType::Fail, Some("mismatch"));
+            }
+            (None, _) => {}
+        }
+    }
+
+    fn see_applied(&mut self, id: NodeId, index: u64, hash: u64) {
+        let known = *self.applied.entry(index).or_insert(hash);
+        assert!(
+            !self.sound || known == hash,
+            "{id} applies other entries than others up to {index}"
+        );
     }
 
     /// The planted bug `ack-before-commit`, which is the shell's.
@@ -323,6 +396,15 @@ impl Sim {
     }
 
     pub(super) fn break_something(&mut self) {
+        match self.random.between(0, 60) {
+            0 | 1 => self.change_members(),
+            2 => {
+                let id = self.victim();
+                self.step(id, Input::TransferLeadership { to: None });
+                self.tally.transfers += 1;
+            }
+            _ => {}
+        }
         if self.random.between(0, 100) == 0 {
             let id = self.victim();
             self.crash(id);
@@ -358,9 +440,50 @@ impl Sim {
         }
     }
 
+    /// An operator adds a learner, makes learners voters, or removes a voter, as the leader sees the members.
+    fn change_members(&mut self) {
+        let id = self.victim();
+        let Some(raft) = self.nodes[&id].raft.as_ref() else { return };
+        let now = raft.configuration().clone();
+        let members = now.members();
+        let known = |id: &NodeId| members.contains(id) || now.removed.contains(id);
+        let outside: Vec<_> = self.nodes.keys().copied().filter(|id| !known(id)).collect();
+        let (mut voters, mut learners) = (now.voters, now.learners);
+        match self.random.between(0, 3) {
+            0 => learners.extend(outside.first()),
+            1 => voters.append(&mut learners),
+            _ if voters.len() > VOTERS_MIN => {
+                let place = self.random.between(0, voters.len() as u32) as usize;
+                let gone = voters.iter().nth(place).copied();
+                voters.retain(|id| Some(*id) != gone);
+            }
+            _ => return,
+        }
+        self.next_value += 1;
+        let request = RequestId(self.next_value as u64);
+        self.step(id, Input::ChangeMembers { id: request, voters, learners });
+    }
+
     pub(super) fn links(&self, cut: impl Fn(NodeId, NodeId) -> bool) -> BTreeSet<(NodeId, NodeId)> {
         let ids: Vec<_> = self.nodes.keys().copied().collect();
         let pairs = ids.iter().flat_map(|from| ids.iter().map(move |to| (*from, *to)));
         pairs.filter(|(from, to)| cut(*from, *to)).collect()
     }
+}
+
+/// The store as bytes: what each key holds.
+fn written_down(store: &Store) -> Vec<u8> {
+    let values: Vec<_> = (0..KEYS).map(|key| store.read(&format!("k{key}"))).collect();
+    postcard::to_stdvec(&values).expect("numbers always serialise")
+}
+
+fn restored(bytes: &[u8]) -> Store {
+    let values: Vec<Option<i64>> = postcard::from_bytes(bytes).expect("our own bytes");
+    let mut store = Store::default();
+    for (key, value) in values.into_iter().enumerate() {
+        if let Some(value) = value {
+            store.apply(&Command::Write { key: format!("k{key}"), value });
+        }
+    }
+    store
 }

@@ -23,7 +23,7 @@ pub enum Bug {
     /// An append cuts off whatever follows the entry before the new ones, though nothing conflicts (akka-raft #66, old raft-rs #113): one that comes
     /// late removes what was acknowledged.
     StaleAppendTruncates,
-    /// The leader answers reads under a lease that counts from the answers, is longer than an election time-out, and does not end with the contact to
+    /// The leader answers reads under a lease that counts from the answers, by a clock that is far too slow, and does not end with the contact to
     /// a majority (TiKV #964, jraft #34).
     LeaseDrift,
     /// Members are changed in one step, and before the leader has committed anything in its term (Ongaro, 2015): two majorities that share

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::effects::Input;
 use super::super::{NodeId, RequestId};
 use super::cluster::Sim;
-use super::{KEYS, LIVENESS_TICKS, PATIENCE_TICKS};
+use super::{KEYS, LIVENESS_TICKS, PATIENCE_TICKS, PINNED_READER};
 use crate::kv::Command;
 
 #[derive(Clone)]
@@ -36,7 +36,7 @@ impl Sim {
                 for node in self.nodes.values_mut() {
                     node.waiting.retain(|_, waiting| *waiting != client);
                 }
-                self.clients[client].target = self.any_node();
+                self.turn_to(client, None);
                 self.finish(client, EventType::Info, None);
             }
             None => {}
@@ -44,7 +44,16 @@ impl Sim {
         if self.random.between(0, 4) == 0 {
             let key = format!("k{}", self.random.between(0, KEYS));
             let kind = self.random.between(0, 5);
+            let kind = if client == PINNED_READER { 0 } else { kind };
             self.invoke(client, key, kind);
+        }
+    }
+
+    /// A client turns to another node. Not so the one that stays where it is and reads: it sees what is stale there.
+    pub(super) fn turn_to(&mut self, client: usize, node: Option<NodeId>) {
+        let node = node.unwrap_or_else(|| self.any_node());
+        if client != PINNED_READER {
+            self.clients[client].target = node;
         }
     }
 
@@ -74,7 +83,7 @@ impl Sim {
         let target = state.target;
         let node = self.nodes.get_mut(&target).expect("nodes are numbered");
         if node.raft.is_none() {
-            self.clients[client].target = self.any_node();
+            self.turn_to(client, None);
             self.finish(client, EventType::Fail, Some("not sent"));
             return;
         }

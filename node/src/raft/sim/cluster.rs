@@ -282,7 +282,7 @@ impl Sim {
             let Some(client) = node.waiting.remove(&request) else { continue };
             match answer {
                 Answer::NotLeader { leader } => {
-                    self.clients[client].target = leader.unwrap_or_else(|| self.any_node());
+                    self.turn_to(client, leader);
                     self.finish(client, EventType::Fail, None);
                 }
                 Answer::ReadAbandoned | Answer::Refused(_) => {
@@ -396,9 +396,9 @@ impl Sim {
     }
 
     pub(super) fn break_something(&mut self) {
-        match self.random.between(0, 60) {
-            0 | 1 => self.change_members(),
-            2 => {
+        match self.random.between(0, 120) {
+            0..=2 => self.change_members(),
+            3 => {
                 let id = self.victim();
                 self.step(id, Input::TransferLeadership { to: None });
                 self.tally.transfers += 1;
@@ -449,10 +449,11 @@ impl Sim {
         let known = |id: &NodeId| members.contains(id) || now.removed.contains(id);
         let outside: Vec<_> = self.nodes.keys().copied().filter(|id| !known(id)).collect();
         let (mut voters, mut learners) = (now.voters, now.learners);
+        let least = if self.sound { VOTERS_MIN } else { 1 };
         match self.random.between(0, 3) {
             0 => learners.extend(outside.first()),
             1 => voters.append(&mut learners),
-            _ if voters.len() > VOTERS_MIN => {
+            _ if voters.len() > least => {
                 let place = self.random.between(0, voters.len() as u32) as usize;
                 let gone = voters.iter().nth(place).copied();
                 voters.retain(|id| Some(*id) != gone);

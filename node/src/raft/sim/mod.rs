@@ -24,6 +24,8 @@ const FAULT_TICKS: u64 = 800;
 /// Ticks in which a healed cluster must have elected a leader and served every key.
 const LIVENESS_TICKS: u64 = 3_000;
 const CLIENTS: u32 = 4;
+/// The client that stays with its node and only reads.
+const PINNED_READER: usize = 0;
 const KEYS: u32 = 2;
 /// No effect is the last before a crash.
 const NEVER: u32 = u32::MAX;
@@ -182,5 +184,5 @@ fn sim_planted_bugs_are_convicted() {
     convict(Bug::Figure8, &["commit-quorum"]);
     convict(Bug::StaleAppendTruncates, &["linearizable"]);
     convict(Bug::LeaseDrift, &["linearizable"]);
-    convict(Bug::SingleServerChange2015, &["election-safety"]);
+    convict(Bug::SingleServerChange2015, &["state-machine-safety"]);
 }

@@ -45,8 +45,8 @@ pub(crate) struct Replica {
     /// Begins anew with each incarnation, where no earlier one has come to.
     next_request: u64,
     waiting: BTreeMap<RequestId, Waiting>,
-    /// What the steps since the last `carry_out` ask for.
-    effects: Effects,
+    /// What the steps since the last `carry_out` ask for, in batches.
+    effects: Vec<Effects>,
 }
 
 /// A client that waits for an answer.
@@ -75,7 +75,7 @@ impl Replica {
             bug,
             next_request: incarnation << 40,
             waiting: BTreeMap::new(),
-            effects,
+            effects: vec![effects],
         }
     }
 
@@ -121,7 +121,10 @@ impl Replica {
 
     fn step(&mut self, input: Input) {
         let effects = self.raft.step(input);
-        self.effects.extend(effects);
+        match self.effects.last_mut() {
+            Some(batch) if !batch.stand_alone() && !effects.stand_alone() => batch.extend(effects),
+            _ => self.effects.push(effects),
+        }
     }
 
     /// Writes a snapshot down. This storage keeps none, and [`Input::Snapshotted`] is never given: no node takes snapshots, so none sends any.
@@ -139,10 +142,21 @@ impl Replica {
         Err(Error::Snapshots)
     }
 
-    /// Carries out what the steps since the last call ask for, in the order that [`Effects`] prescribes.
+    /// Carries out what the steps since the last call ask for.
     pub(crate) fn carry_out(&mut self) -> Result<(), Error> {
+        for effects in std::mem::take(&mut self.effects) {
+            self.carry_out_batch(effects)?;
+        }
+        if self.bug == Some(Bug::AckBeforeCommit) {
+            self.acknowledge_early();
+        }
+        Ok(())
+    }
+
+    /// In the order that [`Effects`] prescribes.
+    fn carry_out_batch(&mut self, effects: Effects) -> Result<(), Error> {
         let Effects { hard_state, snapshot, log, compact, trace, messages, apply, reads, answers } =
-            std::mem::take(&mut self.effects);
+            effects;
         if let Some(snapshot) = snapshot {
             self.save_snapshot(snapshot)?;
         }
@@ -165,9 +179,6 @@ impl Replica {
         }
         for (id, answer) in answers {
             self.answer(id, |node| node.response(answer));
-        }
-        if self.bug == Some(Bug::AckBeforeCommit) {
-            self.acknowledge_early();
         }
         Ok(())
     }

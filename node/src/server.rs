@@ -184,7 +184,7 @@ async fn shutdown_on_signal(inputs: SyncSender<Incoming>) {
         _ = interrupt.recv() => {}
     }
     // The queue may be full, and must not be waited for on the runtime.
-    let _ = tokio::task::spawn_blocking(move || inputs.send(Incoming::Shutdown)).await;
+    let _ = tokio::task::spawn_blocking(move || drop(inputs.send(Incoming::Shutdown))).await;
 }
 
 async fn accept(endpoint: Endpoint, identity: Arc<Identity>, inputs: SyncSender<Incoming>) {

@@ -1,6 +1,5 @@
 //! A disk for tests: what a node has after a crash.
 
-use super::LogIndex;
 use super::effects::{Durable, Effects, LogWrite};
 
 /// The durable state of a node.
@@ -43,7 +42,7 @@ impl Disk {
             LogWrite::Truncate { from } => entries.retain(|entry| entry.index < *from),
             LogWrite::Append(entry) => {
                 let covered = self.durable.snapshot.as_ref().map(|s| s.meta.last_index);
-                let before = entries.last().map_or(covered.unwrap_or(LogIndex(0)), |e| e.index);
+                let before = entries.last().map(|e| e.index).or(covered).unwrap_or_default();
                 assert_eq!(entry.index, before.next(), "no gaps on disk");
                 entries.push(entry.clone());
             }

@@ -224,7 +224,7 @@ pub(super) fn log_after(
     entries: Vec<Entry>,
 ) -> (Log, Vec<LogWrite>, Option<LogIndex>) {
     let base = snapshot.map_or(Place::START, |snapshot| snapshot.meta.place());
-    let first = entries.first().map_or(base.index.next(), |entry| entry.index);
+    let first = entries.first().map_or_else(|| base.index.next(), |entry| entry.index);
     let last = entries.last().map_or(base.index, |entry| entry.index);
     assert!(first <= base.index.next(), "the log begins at {first}, after {}", base.index);
     let mut log = Log::after(base);
@@ -237,4 +237,56 @@ pub(super) fn log_after(
     let cut = LogWrite::Truncate { from: first };
     let writes = if last >= base.index { vec![cut] } else { vec![] };
     (log, writes, Some(base.index.next()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::log::Payload;
+    use super::*;
+
+    fn entries(terms: &[(u64, u64)]) -> Vec<Entry> {
+        let entry = |(index, term): &(u64, u64)| Entry {
+            index: LogIndex(*index),
+            term: Term(*term),
+            payload: Payload::Noop,
+        };
+        terms.iter().map(entry).collect()
+    }
+
+    /// The indexes that are left, and what is to be done on disk.
+    fn check(
+        snapshot: Option<(u64, u64)>,
+        found: &[(u64, u64)],
+        left: &[(u64, u64)],
+        truncate: Option<u64>,
+        compact: Option<u64>,
+    ) {
+        let snapshot = snapshot.map(|(index, term)| Snapshot {
+            meta: SnapshotMeta {
+                last_index: LogIndex(index),
+                last_term: Term(term),
+                hash: 7,
+                configuration: Configuration::default(),
+            },
+            data: Arc::default(),
+        });
+        let (log, writes, compacted) = log_after(snapshot.as_ref(), entries(found));
+        assert_eq!(log.slice(log.base_index().next(), u64::MAX), entries(left), "{found:?}");
+        let truncated = truncate.map(|from| LogWrite::Truncate { from: LogIndex(from) });
+        assert_eq!(writes, Vec::from_iter(truncated), "{found:?}");
+        assert_eq!(compacted, compact.map(LogIndex), "{found:?}");
+    }
+
+    #[test]
+    fn a_log_of_before_the_snapshot_is_put_right() {
+        let three = [(1, 1), (2, 1), (3, 2)];
+        check(None, &three, &three, None, None);
+        check(Some((2, 1)), &three, &[(3, 2)], None, None);
+        check(Some((3, 2)), &three, &[], None, None);
+        check(Some((2, 1)), &[(3, 2)], &[(3, 2)], None, None);
+        check(Some((2, 1)), &[], &[], None, None);
+        // The node was killed after it had saved the snapshot, and before it changed the log.
+        check(Some((5, 2)), &three, &[], None, Some(6));
+        check(Some((2, 3)), &three, &[], Some(1), Some(3));
+    }
 }

@@ -10,7 +10,8 @@ use super::super::{Configuration, LogIndex, NodeId, Role};
 use super::Node;
 use crate::trace::Event;
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+/// What goes wrong in a script, in words.
+pub(super) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 pub(super) fn parse(text: &str) -> Result<NodeId> {
     match text.as_bytes() {

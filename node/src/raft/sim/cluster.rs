@@ -16,7 +16,7 @@ use crate::kv::{Command, Outcome, Store};
 use crate::trace::{Event, Line, Record};
 
 use super::clients::{Client, Operation};
-use super::{CLIENTS, KEYS, LEASE_TICKS, NEVER, SNAPSHOT_ENTRIES, SPARE_NODES, Tally, VOTERS_MIN};
+use super::{CLIENTS, KEYS, LEASE_TICKS, NEVER, SNAPSHOT_ENTRIES, SPARE_NODES, Tally};
 
 pub(super) struct Sim {
     pub(super) random: Random,
@@ -60,6 +60,44 @@ pub(super) struct Sent {
     pub(super) message: Message,
 }
 
+impl Node {
+    fn new(config: Config) -> Self {
+        Self {
+            config,
+            disk: Disk::default(),
+            raft: None,
+            store: Store::default(),
+            applied: 0,
+            committed: 0,
+            incarnation: 0,
+            waiting: BTreeMap::new(),
+        }
+    }
+}
+
+/// Limits are so narrow that everything happens that they are there for.
+fn config(id: NodeId, founders: BTreeSet<NodeId>, seed: u64) -> Config {
+    Config {
+        id,
+        founders,
+        heartbeat_ticks: 3,
+        election_timeout_ticks: 10..20,
+        first_election_timeout_ticks: None,
+        limits: Limits {
+            message_bytes_max: 100,
+            inflight_messages_max: 3,
+            inflight_bytes_max: 250,
+            uncommitted_bytes_max: 1_000,
+            chunk_bytes_max: 10,
+            retained_entries: 2,
+            learner_lag_entries: 5,
+        },
+        lease_ticks: None,
+        seed,
+        bug: None,
+    }
+}
+
 impl Sim {
     pub(super) fn new(seed: u64, bug: Option<Bug>) -> Self {
         let mut random = Random::seeded(seed);
@@ -84,50 +122,23 @@ impl Sim {
             tally: Tally::default(),
             sound: bug.is_none(),
         };
-        for id in &ids {
-            let config = Config {
-                id: *id,
-                founders: founders.clone(),
-                heartbeat_ticks: 3,
-                election_timeout_ticks: 10..20,
-                first_election_timeout_ticks: None,
-                limits: Limits {
-                    message_bytes_max: 100,
-                    inflight_messages_max: 3,
-                    inflight_bytes_max: 250,
-                    uncommitted_bytes_max: 1_000,
-                    chunk_bytes_max: 10,
-                    retained_entries: 2,
-                    learner_lag_entries: 5,
-                },
-                lease_ticks: leases.then_some(LEASE_TICKS),
-                seed: seed.wrapping_mul(31) + u64::from(id.0),
-                bug,
-            };
-            let node = Node {
-                config,
-                disk: Disk::default(),
-                raft: None,
-                store: Store::default(),
-                applied: 0,
-                committed: 0,
-                incarnation: 0,
-                waiting: BTreeMap::new(),
-            };
-            sim.nodes.insert(*id, node);
-            sim.start(*id);
+        for id in ids {
+            let seed = seed.wrapping_mul(31) + u64::from(id.0);
+            let lease_ticks = leases.then_some(LEASE_TICKS);
+            let founders = founders.clone();
+            sim.nodes
+                .insert(id, Node::new(Config { lease_ticks, bug, ..config(id, founders, seed) }));
+            sim.start(id);
         }
         for number in 0..CLIENTS {
             let process = sim.fresh_process();
-            let target = NodeId(number % count + 1);
-            let (key, seen) = (String::new(), BTreeMap::new());
             sim.clients.push(Client {
                 process,
-                key,
+                key: String::new(),
                 waiting: None,
                 request: RequestId(0),
-                seen,
-                target,
+                seen: BTreeMap::new(),
+                target: NodeId(number % count + 1),
             });
         }
         sim
@@ -221,22 +232,6 @@ impl Sim {
         self.carry_out(id, effects);
         if crash_after == 2 {
             self.crash(id);
-        }
-    }
-
-    /// Now and then a disk loses the end of the log, and knows it: what was acknowledged is gone. One disk at a time.
-    fn maybe_damage(&mut self, id: NodeId) {
-        let sound = self.nodes.values().all(|node| node.disk.durable.damaged_up_to.is_none());
-        if !self.faulty || !sound || !self.chance(10) {
-            return;
-        }
-        let node = self.nodes.get_mut(&id).expect("nodes are numbered");
-        let (committed, durable) = (node.committed, &mut node.disk.durable);
-        let Some(last) = durable.entries.last().map(|entry| entry.index) else { return };
-        if last.0 > committed {
-            durable.entries.retain(|entry| entry.index.0 <= committed);
-            durable.damaged_up_to = Some(last);
-            self.tally.damaged += 1;
         }
     }
 
@@ -393,82 +388,6 @@ impl Sim {
         if self.faulty {
             self.break_something();
         }
-    }
-
-    pub(super) fn break_something(&mut self) {
-        match self.random.between(0, 120) {
-            0..=2 => self.change_members(),
-            3 => {
-                let id = self.victim();
-                self.step(id, Input::TransferLeadership { to: None });
-                self.tally.transfers += 1;
-            }
-            _ => {}
-        }
-        if self.random.between(0, 100) == 0 {
-            let id = self.victim();
-            self.crash(id);
-        }
-        let down: Vec<_> =
-            self.nodes.iter().filter(|(_, node)| node.raft.is_none()).map(|(id, _)| *id).collect();
-        for id in down {
-            if self.random.between(0, 8) == 0 {
-                self.start(id);
-            }
-        }
-        match self.random.between(0, 150) {
-            0 => self.cut.clear(),
-            1 => {
-                let cut_off = self.victim();
-                self.cut = self.links(|from, to| from == cut_off || to == cut_off);
-            }
-            2 => {
-                let mute = self.victim();
-                self.cut = self.links(|from, _| from == mute);
-            }
-            3 => {
-                let border = self.any_node();
-                self.cut = self.links(|from, to| (from <= border) != (to <= border));
-            }
-            4 | 5 => {
-                // Two that do not hear each other, with a bridge between them.
-                let (one, other) = (self.any_node(), self.any_node());
-                self.cut =
-                    self.links(|from, to| (from, to) == (one, other) || (to, from) == (one, other));
-            }
-            _ => {}
-        }
-    }
-
-    /// An operator adds a learner, makes learners voters, or removes a voter, as the leader sees the members.
-    fn change_members(&mut self) {
-        let id = self.victim();
-        let Some(raft) = self.nodes[&id].raft.as_ref() else { return };
-        let now = raft.configuration().clone();
-        let members = now.members();
-        let known = |id: &NodeId| members.contains(id) || now.removed.contains(id);
-        let outside: Vec<_> = self.nodes.keys().copied().filter(|id| !known(id)).collect();
-        let (mut voters, mut learners) = (now.voters, now.learners);
-        let least = if self.sound { VOTERS_MIN } else { 1 };
-        match self.random.between(0, 3) {
-            0 => learners.extend(outside.first()),
-            1 => voters.append(&mut learners),
-            _ if voters.len() > least => {
-                let place = self.random.between(0, voters.len() as u32) as usize;
-                let gone = voters.iter().nth(place).copied();
-                voters.retain(|id| Some(*id) != gone);
-            }
-            _ => return,
-        }
-        self.next_value += 1;
-        let request = RequestId(self.next_value as u64);
-        self.step(id, Input::ChangeMembers { id: request, voters, learners });
-    }
-
-    pub(super) fn links(&self, cut: impl Fn(NodeId, NodeId) -> bool) -> BTreeSet<(NodeId, NodeId)> {
-        let ids: Vec<_> = self.nodes.keys().copied().collect();
-        let pairs = ids.iter().flat_map(|from| ids.iter().map(move |to| (*from, *to)));
-        pairs.filter(|(from, to)| cut(*from, *to)).collect()
     }
 }
 

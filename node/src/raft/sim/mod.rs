@@ -1,11 +1,13 @@
 //! Whole clusters in one thread, from one seed: links that lose, delay, repeat and reorder messages, partitions, crashes at any point between
-//! two effects, and clients whose history the checker judges.
+//! two effects and in the middle of a write, disks that lose what was acknowledged, snapshots, changes of members, leaders that hand over, and
+//! clients whose history the checker judges. After the faults comes a phase without: the cluster must elect a leader and serve every key.
 //!
 //! 1,000 seeds run in the test suite. More: `FAULTLINE_SIM_SEEDS=10000 cargo test -p faultline-node --release sim`. One, again:
 //! `FAULTLINE_SIM_SEED=17 cargo test -p faultline-node sim`.
 
 mod clients;
 mod cluster;
+mod faults;
 
 use std::collections::BTreeMap;
 

@@ -88,7 +88,7 @@ impl Sim {
     /// Now and then a disk loses the end of the log, and knows it: what was acknowledged is gone. One disk at a time.
     pub(super) fn maybe_damage(&mut self, id: NodeId) {
         let sound = self.nodes.values().all(|node| node.disk.durable.damaged_up_to.is_none());
-        if !self.faulty || !sound || !self.chance(10) {
+        if !self.faulty || !sound || !self.chance(50) {
             return;
         }
         let node = self.nodes.get_mut(&id).expect("nodes are numbered");

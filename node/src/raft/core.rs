@@ -313,7 +313,7 @@ impl Raft {
             }
             Body::AppendAccepted { match_index, round, repairing } => {
                 self.heard_of_repair(from, repairing);
-                self.handle_append_accepted(from, match_index, round);
+                self.handle_append_accepted(from, match_index, round, repairing);
             }
             Body::AppendRejected { prev_index, retry_from, round, repairing } => {
                 self.heard_of_repair(from, repairing);

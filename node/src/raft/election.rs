@@ -19,10 +19,16 @@ impl Raft {
         }
     }
 
-    /// Whether this node may lead: it is a voter as far as it knows, and has its whole log. Voting is another matter: a node that has not heard yet
-    /// that it is a voter must vote all the same, or its candidate could not win (etcd's `campaign_learner_must_vote`).
+    /// Whether this node may lead: it has its whole log, and is a voter as far as it knows. Until its removal is committed it is still needed, for it may be
+    /// the only one whose log is long enough to win (dissertation, 4.2.2).
+    ///
+    /// Voting is another matter: a node that has not heard yet that it is a voter must vote all the same, or its candidate could not win
+    /// (etcd's `campaign_learner_must_vote`).
     pub(super) fn may_campaign(&self) -> bool {
-        self.configuration().is_voter(self.config.id) && !self.is_repairing()
+        let id = self.config.id;
+        let votes = self.configuration().is_voter(id)
+            || self.configuration_at(self.commit).is_voter(id) && !self.change_is_committed();
+        votes && !self.is_repairing()
     }
 
     /// Asks whether an election could be won, without beginning one: the term stays as it is, and nothing is made durable (9.6).

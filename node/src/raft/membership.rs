@@ -25,9 +25,9 @@ impl Raft {
         self.configurations.range(..=index).next_back().expect("there is always one").1
     }
 
-    /// Index of the entry that the members are from.
-    fn configuration_index(&self) -> LogIndex {
-        *self.configurations.last_key_value().expect("there is always one").0
+    /// Whether the entry that the members are from is committed.
+    pub(super) fn change_is_committed(&self) -> bool {
+        *self.configurations.last_key_value().expect("there is always one").0 <= self.commit
     }
 
     /// Somebody asks for other members.
@@ -77,7 +77,7 @@ impl Raft {
         if self.commit < leadership.noop_index && !careless {
             return Err(Refusal::TermNotCommitted);
         }
-        if (now.is_joint() || self.configuration_index() > self.commit) && !careless {
+        if (now.is_joint() || !self.change_is_committed()) && !careless {
             return Err(Refusal::ChangeUnderWay);
         }
         if leadership.transfer.is_some() {
@@ -118,10 +118,9 @@ impl Raft {
     /// Goes on with a change of which the first step is committed, whoever began it; gives up the leadership of a cluster to which this node does
     /// not belong any more.
     pub(super) fn maybe_finish_change(&mut self) {
+        let committed = self.change_is_committed();
         let Role::Leader(leadership) = &mut self.role else { return };
         let own_term = self.commit >= leadership.noop_index;
-        let committed =
-            self.configurations.last_key_value().is_some_and(|(at, _)| *at <= self.commit);
         if !own_term || !committed {
             return;
         }

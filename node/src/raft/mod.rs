@@ -84,8 +84,8 @@
 //! takes two entries: one in which elections, commits, reads and CheckQuorum need a majority of the old voters and one of the new
 //! (*joint consensus*, 6), and, when that is committed, one with the new voters alone. A new leader in the middle of a change goes on with it. A new voter
 //! has been a *learner* before, who gets the log and does not count. A leader begins a change only when the one before is committed and something of
-//! its own term is, too. One that removes itself leads, without counting itself, until that is committed. A name that was removed never
-//! comes back.
+//! its own term is, too. One that removes itself leads, and campaigns again if need be, without counting itself, until that is committed: its log may be
+//! the only one that is long enough to win. A name that was removed never comes back.
 //!
 //! # Handing over (`transfer.rs`)
 //!

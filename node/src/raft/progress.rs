@@ -45,13 +45,15 @@ impl Default for Limits {
 pub(super) struct Progress {
     /// The peer's log certainly matches ours up to here, durably.
     pub(super) match_index: LogIndex,
+    /// How far its log counts for commits: as `match_index`, but not what it has told while it was repairing its log.
+    pub(super) counted_index: LogIndex,
     /// The next entry to send. Always beyond `match_index`.
     pub(super) next_index: LogIndex,
     /// The furthest commit index that the peer was told.
     pub(super) sent_commit: LogIndex,
     /// The latest round of confirmation that the peer has answered.
     pub(super) acked_round: u64,
-    /// Whether it has lost entries: until it has caught up its log does not count.
+    /// Whether it is repairing its log, by its last word.
     pub(super) repairing: bool,
     /// At which tick of the leadership it was last heard.
     pub(super) heard_at: u64,
@@ -81,6 +83,7 @@ impl Progress {
     pub(super) fn unknown(next_index: LogIndex, now: u64) -> Self {
         Self {
             match_index: LogIndex(0),
+            counted_index: LogIndex(0),
             next_index,
             sent_commit: LogIndex(0),
             acked_round: 0,
@@ -145,13 +148,20 @@ impl Progress {
         true
     }
 
-    /// The peer says whether it has lost entries. If it just has, what it acknowledged before holds no more, and the logs must meet anew.
+    /// The peer says whether it has lost entries. If it just has, what it acknowledged before holds no more, and the logs must meet anew. A message of before
+    /// the loss that comes late makes nothing count that came after it.
     pub(super) fn heard_of_repair(&mut self, repairing: bool) {
         if repairing && !self.repairing {
             self.match_index = LogIndex(0);
+            self.counted_index = LogIndex(0);
             self.sending = Sending::Probe { waiting: false };
         }
         self.repairing = repairing;
+    }
+
+    /// The peer's log matches up to there and counts.
+    pub(super) fn counts(&mut self, match_index: LogIndex) {
+        self.counted_index = self.counted_index.max(match_index);
     }
 
     /// What was sent may have been lost: it may be sent again.
@@ -239,6 +249,20 @@ mod tests {
         progress.accepted(LogIndex(9));
         assert!(progress.may_send(&LIMITS));
         assert_eq!(progress.next_index, LogIndex(10));
+    }
+
+    #[test]
+    fn what_is_told_during_a_repair_never_counts() {
+        let mut progress = replicating();
+        progress.counts(LogIndex(4));
+        progress.heard_of_repair(true);
+        progress.accepted(LogIndex(6));
+        assert_eq!((progress.match_index, progress.counted_index), (LogIndex(6), LogIndex(0)));
+        // Sent before the loss, and late.
+        progress.heard_of_repair(false);
+        progress.accepted(LogIndex(3));
+        progress.counts(LogIndex(3));
+        assert_eq!((progress.match_index, progress.counted_index), (LogIndex(6), LogIndex(3)));
     }
 
     #[test]

@@ -153,6 +153,7 @@ impl Raft {
         from: NodeId,
         match_index: LogIndex,
         round: u64,
+        repairing: bool,
     ) {
         let last_index = self.log.last_index();
         let Role::Leader(leadership) = &mut self.role else { return };
@@ -162,6 +163,9 @@ impl Raft {
         let Some(progress) = leadership.progress.get_mut(&from) else { return };
         progress.acked_round = progress.acked_round.max(round);
         progress.accepted(match_index);
+        if !repairing {
+            progress.counts(match_index);
+        }
         self.maybe_commit();
         self.maybe_confirm_reads();
         self.send_missing(from);
@@ -207,8 +211,7 @@ impl Raft {
         let Role::Leader(leadership) = &self.role else { return };
         let (id, last) = (self.config.id, self.log.last_index());
         let matched = |peer| match leadership.progress.get(&peer) {
-            Some(progress) if progress.repairing => 0,
-            Some(progress) => progress.match_index.0,
+            Some(progress) => progress.counted_index.0,
             None if peer == id => last.0,
             None => 0,
         };

@@ -172,7 +172,18 @@ impl Sim {
                 return;
             }
         }
-        assert!(!self.sound, "not every key was served in {LIVENESS_TICKS} ticks after the heal");
+        let nodes: Vec<_> = self.nodes.values().filter_map(|node| node.raft.as_ref()).collect();
+        let last = nodes.iter().map(|raft| {
+            let (id, term, role) = (raft.id(), raft.term(), raft.role());
+            let (commit, last, members) = (raft.commit(), raft.last_index(), raft.configuration());
+            let repairing = raft.repairing;
+            format!("{id}: term {term}, {commit} of {last}, repairing {repairing:?}, {members:?}, {role:?}\n")
+        });
+        let last: String = last.collect();
+        assert!(
+            !self.sound,
+            "not every key was served {LIVENESS_TICKS} ticks after the heal:\n{last}"
+        );
     }
 
     /// Whether every key was read and written since this place in the history.

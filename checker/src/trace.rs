@@ -7,7 +7,7 @@ mod line;
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::line::Written;
 use crate::history::lines;
@@ -56,6 +56,9 @@ pub enum Event {
         last_index: u64,
         /// Term of that entry.
         last_term: u64,
+        /// The last entry of the snapshot on which it starts, where there is one; the log may begin after it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        snapshot: Option<Position>,
         /// Chained hashes of the log up to each of its last entries, in their order; so many as the node shows.
         last_hashes: Box<[Hash]>,
     },
@@ -64,6 +67,8 @@ pub enum Event {
         /// The leader, where it is known.
         leader: Option<String>,
     },
+    /// It asks whether it would get votes in the term after `term`.
+    BecamePreCandidate,
     /// It asks for votes in `term`.
     BecameCandidate,
     /// It won `term`.
@@ -88,6 +93,25 @@ pub enum Event {
     Truncated {
         /// The first index that is gone.
         from: u64,
+    },
+    /// It took over the state of a snapshot that the leader of `term` sent: everything up to `at` is committed and applied.
+    Installed {
+        /// The last entry that the snapshot covers, and the log up to it.
+        #[serde(flatten)]
+        at: Position,
+        /// The last index of its log now: that of the snapshot, unless its log had that entry and went on.
+        log_ends: u64,
+    },
+    /// From here on it counts with these members, until the next such line. A configuration counts as soon as it is in the log.
+    Configured {
+        /// Whose votes and logs count.
+        voters: Box<[String]>,
+        /// The voters before, while a change is under way: a majority of both counts then. Empty otherwise.
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        outgoing: Box<[String]>,
+        /// Who gets the log and counts for nothing.
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        learners: Box<[String]>,
     },
     /// It tells the leader of `term` that its log matches the leader's further than it told before.
     Acked {
@@ -124,7 +148,10 @@ impl Event {
     /// The place in the node's own log that the event names together with its hash.
     pub fn position(&self) -> Option<Position> {
         match self {
-            Self::Appended { at } | Self::Committed { at } | Self::Applied { at, .. } => Some(*at),
+            Self::Appended { at }
+            | Self::Committed { at }
+            | Self::Installed { at, .. }
+            | Self::Applied { at, .. } => Some(*at),
             Self::Restarted { last_index: index, last_term, last_hashes, .. } => {
                 let hash = *last_hashes.last()?;
                 Some(Position { index: *index, entry_term: *last_term, hash })
@@ -135,7 +162,7 @@ impl Event {
 }
 
 /// An entry of a log together with the log before it: equal positions mean equal logs up to there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// Index of the entry, from 1.
     pub index: u64,

@@ -219,6 +219,7 @@ impl Stage {
             seed,
             epoch: recorder.epoch(),
             election_timeout: workload.system.election_timeout,
+            snapshot_entries: workload.system.snapshot_entries,
             first_election_at: first_election
                 .map(|after| (recorder.now() + after).as_nanos() as u64),
             plant: options.plant.clone(),

@@ -23,11 +23,22 @@ pub enum Bug {
     /// Whether a command is applied depends on the node's own clock, as where something expires by local time: the same log leads to different
     /// states.
     ApplyNondeterminism,
+    /// What a majority has is committed even if it is of an earlier term (5.4.2, figure 8; logcabin #44): it may still be replaced.
+    Figure8,
+    /// An append cuts off whatever follows the entry before the new ones, though nothing conflicts (akka-raft #66, old raft-rs #113): one that comes
+    /// late removes what was acknowledged.
+    StaleAppendTruncates,
+    /// The leader answers reads under a lease that counts from the answers, by a clock that is far too slow, and does not end with the contact to
+    /// a majority (TiKV #964, jraft #34).
+    LeaseDrift,
+    /// Members are changed in one step, and before the leader has committed anything in its term (Ongaro, 2015): two majorities that share
+    /// nobody. Only a cluster whose members are changed shows it.
+    SingleServerChange2015,
 }
 
 impl Bug {
     /// Every planted bug, in the order of the catalogue.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::LocalLeaderRead,
         Self::AckBeforeCommit,
         Self::DoubleVote,
@@ -35,6 +46,10 @@ impl Bug {
         Self::MinorityQuorum,
         Self::NoSessionDedupe,
         Self::ApplyNondeterminism,
+        Self::Figure8,
+        Self::StaleAppendTruncates,
+        Self::LeaseDrift,
+        Self::SingleServerChange2015,
     ];
 
     /// The name used on the command line and in reports.
@@ -47,6 +62,10 @@ impl Bug {
             Self::MinorityQuorum => "minority-quorum",
             Self::NoSessionDedupe => "no-session-dedupe",
             Self::ApplyNondeterminism => "apply-nondeterminism",
+            Self::Figure8 => "figure-8",
+            Self::StaleAppendTruncates => "stale-append-truncates",
+            Self::LeaseDrift => "lease-drift",
+            Self::SingleServerChange2015 => "single-server-change-2015",
         }
     }
 }

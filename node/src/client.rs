@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kv::{Outcome, Proposal, Query};
 use crate::raft::NodeId;
+use crate::storage::SyncFigures;
 use crate::transport::{self, CLIENT_ALPN, FRAME_BYTES_MAX, Identity, decode, encode};
 
 /// What a client may ask of a node.
@@ -61,10 +62,22 @@ pub struct Status {
     pub leads: bool,
     /// Whom it follows, or itself.
     pub leader: Option<NodeId>,
-    /// Its commit index; all of it is applied.
+    /// Its commit index.
     pub commit: u64,
+    /// The last entry that its state machine has taken in.
+    pub applied: u64,
     /// The last index of its log.
     pub last_index: u64,
+    /// The last index that its newest snapshot covers; 0 without one.
+    pub snapshot_index: u64,
+    /// Whose votes and logs count.
+    pub voters: Vec<NodeId>,
+    /// Who gets the log besides.
+    pub learners: Vec<NodeId>,
+    /// Of a leader: how far the log of each of its peers matches, for certain.
+    pub matched: Vec<(NodeId, u64)>,
+    /// How long its syncs took since it started.
+    pub syncs: SyncFigures,
 }
 
 /// A request that got no answer.

@@ -11,9 +11,10 @@ use crate::bug::Bug;
 use crate::client::{Request, Response, Status};
 use crate::kv::{self, Command, Proposal, Store};
 use crate::raft::{
-    Answer, Commit, Effects, Input, LogIndex, Message, NodeId, Payload, Raft, RequestId, Role,
+    Answer, Apply, Commit, Configuration, ConfirmedRead, Effects, HardState, Input, LogIndex,
+    LogWrite, Message, NodeId, Payload, Raft, RequestId, Role, Snapshot,
 };
-use crate::server::Error;
+use crate::server::{Error, Options};
 use crate::storage::Storage;
 use crate::trace::{Event, Hash, Record};
 use crate::trace_file::{RunClock, TraceFile};
@@ -42,15 +43,20 @@ pub(crate) struct Replica {
     store: Store,
     /// The last entry that `store` has taken in.
     applied: LogIndex,
+    /// The last entry that the newest durable snapshot covers.
+    snapshot_index: LogIndex,
+    /// A snapshot is taken after so many entries.
+    snapshot_entries: u64,
     storage: Storage,
     trace: TraceFile,
     peers: Peers,
     advertise: BTreeMap<NodeId, SocketAddr>,
     bug: Option<Bug>,
+    /// Begins anew with each incarnation, where no earlier one has come to.
     next_request: u64,
     waiting: BTreeMap<RequestId, Waiting>,
-    /// What the steps since the last `carry_out` ask for.
-    effects: Effects,
+    /// What the steps since the last `carry_out` ask for, in batches.
+    effects: Vec<Effects>,
 }
 
 /// A client that waits for an answer.
@@ -59,27 +65,35 @@ struct Waiting {
     reply: oneshot::Sender<Response>,
 }
 
+/// What a replica is made of.
+pub(crate) struct Parts {
+    pub(crate) raft: Raft,
+    /// What Raft asks for at the start.
+    pub(crate) effects: Effects,
+    /// The last entry that the snapshot covers on which the node starts.
+    pub(crate) snapshot_index: LogIndex,
+    pub(crate) storage: Storage,
+    pub(crate) trace: TraceFile,
+    pub(crate) peers: Peers,
+}
+
 impl Replica {
-    pub(crate) fn new(
-        raft: Raft,
-        storage: Storage,
-        trace: TraceFile,
-        peers: Peers,
-        advertise: BTreeMap<NodeId, SocketAddr>,
-        bug: Option<Bug>,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts, options: &Options) -> Self {
+        let Parts { raft, effects, snapshot_index, storage, trace, peers } = parts;
         Self {
             raft,
             store: Store::default(),
             applied: LogIndex(0),
+            snapshot_index,
+            snapshot_entries: options.snapshot_entries,
             storage,
             trace,
             peers,
-            advertise,
-            bug,
-            next_request: 0,
+            advertise: options.advertise.clone(),
+            bug: options.plant,
+            next_request: options.incarnation << 40,
             waiting: BTreeMap::new(),
-            effects: Effects::default(),
+            effects: vec![effects],
         }
     }
 
@@ -100,38 +114,101 @@ impl Replica {
                 let _ = reply.send(Response::Status(self.status()));
                 return;
             }
-            Request::Query(_) => Input::Read { id },
+            Request::Query(_) => Input::Read { id, forward: false },
             Request::Propose(proposal) => Input::Propose { id, command: encode(proposal) },
         };
         self.waiting.insert(id, Waiting { request, reply });
         self.step(input);
     }
 
-    fn step(&mut self, input: Input) {
-        let effects = self.raft.step(input);
-        self.effects.extend(effects);
+    /// Hands the leadership over, where this node has it.
+    pub(crate) fn hand_over(&mut self) {
+        self.step(Input::TransferLeadership { to: None });
     }
 
-    /// Carries out what the steps since the last call ask for, in the order that [`Effects`] prescribes.
-    pub(crate) fn carry_out(&mut self) -> Result<(), Error> {
-        let Effects { hard_state, log, trace, messages, committed, reads, answers } =
-            std::mem::take(&mut self.effects);
+    pub(crate) fn leads(&self) -> bool {
+        matches!(self.raft.role(), Role::Leader(_))
+    }
+
+    fn step(&mut self, input: Input) {
+        let effects = self.raft.step(input);
+        match self.effects.last_mut() {
+            Some(batch) if !batch.stand_alone() && !effects.stand_alone() => batch.extend(effects),
+            _ => self.effects.push(effects),
+        }
+    }
+
+    /// Makes a step's changes durable.
+    fn persist(
+        &mut self,
+        mut hard_state: Option<HardState>,
+        snapshot: Option<Snapshot>,
+        mut log: Vec<LogWrite>,
+        compact: Option<LogIndex>,
+    ) -> Result<(), Error> {
+        if let Some(Snapshot { meta, data }) = snapshot {
+            self.storage.persist(hard_state.take(), vec![])?;
+            let metadata = postcard::to_stdvec(&meta).expect("our own data always serialise");
+            self.storage.save_snapshot(meta.last_index, meta.last_term, &metadata, &data)?;
+            self.snapshot_index = meta.last_index;
+        }
+        // Where a snapshot does not continue the log, storage has cut the log off already.
+        let covered = self.snapshot_index;
+        log.retain(|write| !matches!(write, LogWrite::Truncate { from } if *from <= covered));
         self.storage.persist(hard_state, log)?;
+        if let Some(keep_from) = compact {
+            self.storage.compact(keep_from)?;
+        }
+        Ok(())
+    }
+
+    /// The state of a snapshot takes the place of the state.
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.store = Store::restore(&snapshot.data)?;
+        self.applied = snapshot.meta.last_index;
+        Ok(())
+    }
+
+    /// Writes the store down when enough has been applied since the last time, so that the log can be cut.
+    fn maybe_snapshot(&mut self) {
+        if self.applied.0 >= self.snapshot_index.0 + self.snapshot_entries {
+            let data = self.store.snapshot().into();
+            self.step(Input::Snapshotted { index: self.applied, data });
+        }
+    }
+
+    /// Carries out what the steps since the last call ask for.
+    pub(crate) fn carry_out(&mut self) -> Result<(), Error> {
+        for effects in std::mem::take(&mut self.effects) {
+            self.carry_out_batch(effects)?;
+        }
+        if self.bug == Some(Bug::AckBeforeCommit) {
+            self.acknowledge_early();
+        }
+        self.maybe_snapshot();
+        Ok(())
+    }
+
+    /// In the order that [`Effects`] prescribes.
+    fn carry_out_batch(&mut self, effects: Effects) -> Result<(), Error> {
+        let Effects { hard_state, snapshot, log, compact, trace, messages, apply, reads, answers } =
+            effects;
+        self.persist(hard_state, snapshot, log, compact)?;
         self.trace.write(trace)?;
         for (to, message) in messages {
             self.peers.send(to, message);
         }
-        for commit in committed {
-            self.apply(commit)?;
+        for apply in apply {
+            match apply {
+                Apply::Entry(commit) => self.apply(commit)?,
+                Apply::Restore(snapshot) => self.restore(&snapshot)?,
+            }
         }
         for read in reads {
-            self.answer_read(read.id);
+            self.answer_read(read);
         }
         for (id, answer) in answers {
             self.answer(id, |node| node.response(answer));
-        }
-        if self.bug == Some(Bug::AckBeforeCommit) {
-            self.acknowledge_early();
         }
         Ok(())
     }
@@ -185,7 +262,11 @@ impl Replica {
         self.trace_state()
     }
 
-    fn answer_read(&mut self, id: RequestId) {
+    fn answer_read(&mut self, ConfirmedRead { id, leased }: ConfirmedRead) {
+        if leased && !self.raft.lease_holds() {
+            self.answer(id, |node| node.response(Answer::ReadAbandoned));
+            return;
+        }
         let Some(Waiting { request: Request::Query(query), .. }) = self.waiting.get(&id) else {
             return;
         };
@@ -207,6 +288,7 @@ impl Replica {
             }
             Answer::OutcomeUnknown => Response::Unknown { reason: "leadership lost".into() },
             Answer::ReadAbandoned => Response::Refused { reason: "leadership lost".into() },
+            Answer::Refused(refusal) => Response::Refused { reason: refusal.to_string() },
         }
     }
 
@@ -226,13 +308,20 @@ impl Replica {
     }
 
     fn status(&self) -> Status {
+        let Configuration { voters, learners, .. } = self.raft.configuration();
         Status {
             id: self.raft.id(),
             term: self.raft.term().0,
-            leads: matches!(self.raft.role(), Role::Leader(_)),
+            leads: self.leads(),
             leader: self.raft.leader(),
             commit: self.raft.commit().0,
+            applied: self.applied.0,
             last_index: self.raft.last_index().0,
+            snapshot_index: self.snapshot_index.0,
+            voters: voters.iter().copied().collect(),
+            learners: learners.iter().copied().collect(),
+            matched: self.raft.matched().map(|(peer, index)| (peer, index.0)).collect(),
+            syncs: self.storage.sync_times().figures(),
         }
     }
 }

@@ -9,23 +9,27 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quinn::{Connection, Endpoint};
 use tokio::sync::oneshot;
 
 use crate::bug::Bug;
 use crate::client::{Request, Response};
-use crate::raft::{Config, Message, NodeId, Raft};
-use crate::storage::{self, Storage, TornTail};
+use crate::raft::{Config, Durable, Limits, LogIndex, Message, NodeId, Raft, Snapshot};
+use crate::replica::{Parts, Replica};
+use crate::storage::{self, Storage, StoredSnapshot, TornTail};
 use crate::trace_file::{RunClock, TraceFile};
 use crate::transport::{
     CLIENT_ALPN, FRAME_BYTES_MAX, Identity, PEER_ALPN, Peers, decode, encode, listening, serve_peer,
 };
-use crate::{replica, transport};
+use crate::{kv, replica, transport};
 
 /// Inputs that may wait for the core. Beyond it messages are dropped and requests refused.
 const INPUTS_MAX: usize = 8_192;
+
+/// A leader that is told to end tries for so long to hand over: a few round trips, and one election time-out saved.
+const HAND_OVER_MAX: Duration = Duration::from_millis(200);
 
 /// How a node is started (`docs/formats.md`, node contract).
 #[derive(Clone, Debug)]
@@ -54,9 +58,14 @@ pub struct Options {
     pub election_timeout: Duration,
     /// When the first election time-out ends, in nanoseconds on the run's clock.
     pub first_election_at: Option<u64>,
+    /// A snapshot is taken, and the log cut, whenever so many more entries are applied.
+    pub snapshot_entries: u64,
     /// The planted bug, if any.
     pub plant: Option<Bug>,
 }
+
+/// A snapshot after so many entries, unless the options say otherwise.
+pub const SNAPSHOT_ENTRIES: u64 = 8_192;
 
 /// Why a node could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +84,12 @@ pub enum Error {
         /// Why it cannot be written.
         source: std::io::Error,
     },
+    /// A snapshot, of our own or of the leader.
+    #[error("snapshot: {0}")]
+    Snapshot(#[from] kv::RestoreError),
+    /// What stands beside the state in a snapshot of our own.
+    #[error("snapshot: what it stands for cannot be read: {0}")]
+    SnapshotMeta(postcard::Error),
     /// Anything else of the operating system.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -113,22 +128,41 @@ pub fn run(options: Options, ready: impl FnOnce(SocketAddr)) -> Result<(), Error
     runtime.spawn(accept(endpoint.clone(), identity, inputs.clone()));
     runtime.spawn(shutdown_on_signal(inputs));
     let ticker = replica::Ticker::new(clock, options.first_election_at);
-    let raft = Raft::new(config(&options, &ticker), recovered.hard_state, recovered.entries);
-    let replica =
-        replica::Replica::new(raft, storage, trace, peers, options.advertise, options.plant);
+    let snapshot = recovered.snapshot.map(snapshot).transpose()?;
+    let snapshot_index = snapshot.as_ref().map_or(LogIndex(0), |own| own.meta.last_index);
+    let durable = Durable {
+        hard_state: recovered.hard_state,
+        snapshot,
+        entries: recovered.entries,
+        ..Durable::default()
+    };
+    let (raft, effects) = Raft::new(config(&options, &ticker), durable);
+    let parts = Parts { raft, effects, snapshot_index, storage, trace, peers };
+    let replica = Replica::new(parts, &options);
     ready(address);
     let ended = drive(replica, ticker, &queue);
     endpoint.close(0u32.into(), b"node ends");
     ended
 }
 
+/// A snapshot as Raft knows it.
+fn snapshot(stored: StoredSnapshot) -> Result<Snapshot, Error> {
+    let meta = postcard::from_bytes(&stored.metadata).map_err(Error::SnapshotMeta)?;
+    Ok(Snapshot { meta, data: stored.data.into() })
+}
+
 fn config(options: &Options, ticker: &replica::Ticker) -> Config {
+    let limits = Limits::default();
+    // A log that is cut often for the sake of a test keeps less, so that snapshots are needed too.
+    let retained_entries = limits.retained_entries.min(options.snapshot_entries / 4);
     Config {
         id: options.id,
-        peers: options.peers.keys().copied().collect(),
+        founders: options.peers.keys().copied().chain([options.id]).collect(),
         heartbeat_ticks: replica::HEARTBEAT_TICKS,
         election_timeout_ticks: replica::election_timeout_ticks(options.election_timeout),
         first_election_timeout_ticks: ticker.first_election_ticks(),
+        limits: Limits { retained_entries, ..limits },
+        lease_ticks: None,
         seed: options.seed,
         bug: options.plant,
     }
@@ -136,18 +170,22 @@ fn config(options: &Options, ticker: &replica::Ticker) -> Config {
 
 /// The one loop: inputs in, effects out.
 fn drive(
-    mut replica: replica::Replica,
+    mut replica: Replica,
     mut ticker: replica::Ticker,
     queue: &Receiver<Incoming>,
 ) -> Result<(), Error> {
-    loop {
+    let mut ends: Option<Instant> = None;
+    while ends.is_none_or(|at| replica.leads() && Instant::now() < at) {
         let first = queue.recv_timeout(ticker.until_next()).ok();
         let batch = first.into_iter().chain(queue.try_iter().take(replica::BATCH_INPUTS_MAX));
         for input in batch {
             match input {
                 Incoming::Peer { from, message } => replica.receive(from, message),
                 Incoming::Client { request, reply } => replica.request(request, reply),
-                Incoming::Shutdown => return replica.shut_down(),
+                Incoming::Shutdown => {
+                    replica.hand_over();
+                    ends = Some(Instant::now() + HAND_OVER_MAX);
+                }
             }
         }
         if ticker.is_due() {
@@ -155,6 +193,7 @@ fn drive(
         }
         replica.carry_out()?;
     }
+    replica.shut_down()
 }
 
 async fn shutdown_on_signal(inputs: SyncSender<Incoming>) {
@@ -170,7 +209,7 @@ async fn shutdown_on_signal(inputs: SyncSender<Incoming>) {
         _ = interrupt.recv() => {}
     }
     // The queue may be full, and must not be waited for on the runtime.
-    let _ = tokio::task::spawn_blocking(move || inputs.send(Incoming::Shutdown)).await;
+    let _ = tokio::task::spawn_blocking(move || drop(inputs.send(Incoming::Shutdown))).await;
 }
 
 async fn accept(endpoint: Endpoint, identity: Arc<Identity>, inputs: SyncSender<Incoming>) {

@@ -52,6 +52,9 @@ pub enum Event {
         last_index: LogIndex,
         /// Term of the last entry.
         last_term: Term,
+        /// The snapshot that takes the place of the log up to there, where there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        snapshot: Option<Position>,
         /// Chained hashes of the log up to each of its last entries, at most [`TAIL_ENTRIES_MAX`], in their order. What the last incarnation
         /// wrote to its disk just before it was killed, its trace may not know.
         last_hashes: Vec<Hash>,
@@ -61,6 +64,8 @@ pub enum Event {
         /// The leader, where known.
         leader: Option<NodeId>,
     },
+    /// It asks whether it would get votes in the next term.
+    BecamePreCandidate,
     /// It asks for votes.
     BecameCandidate,
     /// It leads.
@@ -85,6 +90,25 @@ pub enum Event {
     Truncated {
         /// The first index that is gone.
         from: LogIndex,
+    },
+    /// It took over the state of a snapshot that its leader sent.
+    Installed {
+        /// The last entry that the snapshot covers, and the log up to it.
+        #[serde(flatten)]
+        at: Position,
+        /// Last index of the log now: that of the snapshot, unless the log went on from there.
+        log_ends: LogIndex,
+    },
+    /// From here on these are the members of the cluster, as far as the node knows.
+    Configured {
+        /// Whose votes and logs count.
+        voters: Vec<NodeId>,
+        /// The voters before, while a change is under way: both majorities count then.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        outgoing: Vec<NodeId>,
+        /// Who gets the log and does not count.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        learners: Vec<NodeId>,
     },
     /// It tells the leader that its log matches further than it told before.
     Acked {
@@ -152,6 +176,7 @@ mod tests {
             vote,
             last_index: LogIndex(4),
             last_term: Term(2),
+            snapshot: vote.map(|_| at),
             last_hashes,
         };
         let all = vec![
@@ -159,11 +184,19 @@ mod tests {
             restarted(Some(NodeId(2)), vec![hash, hash]),
             restarted(None, vec![]),
             Event::BecameFollower { leader: None },
+            Event::BecamePreCandidate,
             Event::BecameCandidate,
             Event::BecameLeader { last_index: LogIndex(4), last_term: Term(2) },
             Event::VoteGranted { candidate: NodeId(3) },
             Event::Appended { at },
             Event::Truncated { from: LogIndex(3) },
+            Event::Installed { at, log_ends: LogIndex(9) },
+            Event::Configured { voters: voters.clone(), outgoing: vec![], learners: vec![] },
+            Event::Configured {
+                voters: voters.clone(),
+                outgoing: vec![NodeId(3)],
+                learners: vec![NodeId(4)],
+            },
             Event::Acked { leader: NodeId(3), match_index: LogIndex(4) },
             Event::Committed { at },
             Event::Applied { at },
@@ -174,11 +207,14 @@ mod tests {
                 Event::Started { .. }
                 | Event::Restarted { .. }
                 | Event::BecameFollower { .. }
+                | Event::BecamePreCandidate
                 | Event::BecameCandidate
                 | Event::BecameLeader { .. }
                 | Event::VoteGranted { .. }
                 | Event::Appended { .. }
                 | Event::Truncated { .. }
+                | Event::Installed { .. }
+                | Event::Configured { .. }
                 | Event::Acked { .. }
                 | Event::Committed { .. }
                 | Event::Applied { .. }

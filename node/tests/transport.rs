@@ -36,6 +36,7 @@ fn serve(dir: &Path, certs: &Path) -> SocketAddr {
         epoch: 0,
         election_timeout: Duration::from_millis(100),
         first_election_at: None,
+        snapshot_entries: 5,
         plant: None,
     };
     let (sender, address) = std::sync::mpsc::channel();

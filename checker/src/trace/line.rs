@@ -52,6 +52,12 @@ struct Flat<'a> {
     candidate: Option<String>,
     last_index: Option<u64>,
     last_term: Option<u64>,
+    snapshot: Option<Position>,
+    log_ends: Option<u64>,
+    #[serde(default)]
+    outgoing: Box<[String]>,
+    #[serde(default)]
+    learners: Box<[String]>,
     #[serde(default)]
     last_hashes: Box<[Hash]>,
     index: Option<u64>,
@@ -69,11 +75,14 @@ enum Kind {
     Started,
     Restarted,
     BecameFollower,
+    BecamePreCandidate,
     BecameCandidate,
     BecameLeader,
     VoteGranted,
     Appended,
     Truncated,
+    Installed,
+    Configured,
     Acked,
     Committed,
     Applied,
@@ -87,11 +96,13 @@ impl Flat<'_> {
             Kind::Restarted => Event::Restarted {
                 last_index: needed(self.last_index, "last_index")?,
                 last_term: needed(self.last_term, "last_term")?,
+                snapshot: self.snapshot,
                 last_hashes: self.last_hashes,
                 voters: self.voters,
                 vote: self.vote,
             },
             Kind::BecameFollower => Event::BecameFollower { leader: self.leader },
+            Kind::BecamePreCandidate => Event::BecamePreCandidate,
             Kind::BecameCandidate => Event::BecameCandidate,
             Kind::BecameLeader => Event::BecameLeader {
                 last_index: needed(self.last_index, "last_index")?,
@@ -102,6 +113,15 @@ impl Flat<'_> {
             }
             Kind::Appended => Event::Appended { at: self.position()? },
             Kind::Truncated => Event::Truncated { from: needed(self.from, "from")? },
+            Kind::Installed => Event::Installed {
+                at: self.position()?,
+                log_ends: needed(self.log_ends, "log_ends")?,
+            },
+            Kind::Configured => Event::Configured {
+                voters: self.voters,
+                outgoing: self.outgoing,
+                learners: self.learners,
+            },
             Kind::Acked => Event::Acked {
                 leader: needed(self.leader, "leader")?,
                 match_index: needed(self.match_index, "match_index")?,
@@ -176,6 +196,17 @@ mod tests {
         check(r#""event":"appended","index":4,"hash":"9c""#, "missing field `entry_term`");
         check(r#""event":"applied","index":4,"entry_term":1,"hash":"+9c""#, "hexadecimal");
         check(r#""event":"applied","index":-4,"entry_term":1,"hash":"9c""#, "invalid value");
+        check(r#""event":"installed","index":4,"entry_term":1,"hash":"9c","log_ends":7"#, "");
+        check(
+            r#""event":"installed","index":4,"entry_term":1,"hash":"9c""#,
+            "missing field `log_ends`",
+        );
+        check(r#""event":"configured","voters":["n1"],"outgoing":["n2"],"learners":["n3"]"#, "");
+        let snapshot = r#""snapshot":{"index":4,"entry_term":1,"hash":"9c"}"#;
+        check(
+            &format!(r#""event":"restarted","vote":null,"last_index":4,"last_term":1,{snapshot}"#),
+            "",
+        );
         check(r#""event":"flew""#, "unknown variant `flew`");
     }
 }

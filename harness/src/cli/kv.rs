@@ -13,6 +13,7 @@ use clap::{Args, Subcommand};
 use node::client::{CallError, Client, Request, Response, Status};
 use node::kv::{Answer, Command, Object, Proposal, Query, Step};
 use node::raft::NodeId;
+use node::storage::SyncFigures;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -298,13 +299,27 @@ fn unfinished(request: &Request, reason: &str) -> Ended {
 }
 
 fn line(status: &Status) -> String {
-    let Status { id, term, leads, leader, commit, last_index } = status;
+    let Status { id, term, leads, leader, commit, applied, last_index, snapshot_index, .. } =
+        status;
     let role = match (leads, leader) {
         (true, _) => "leads".to_string(),
         (false, Some(leader)) => format!("follows {leader}"),
         (false, None) => "knows no leader".into(),
     };
-    format!("{id}  term {term}  {role}  committed {commit} of {last_index}")
+    let names = |ids: &[NodeId]| ids.iter().map(NodeId::to_string).collect::<Vec<_>>().join(" ");
+    let mut line = format!(
+        "{id}  term {term}  {role}  log to {last_index}, committed {commit}, applied {applied}, snapshot {snapshot_index}  voters {}",
+        names(&status.voters)
+    );
+    if !status.learners.is_empty() {
+        line += &format!("  learners {}", names(&status.learners));
+    }
+    for (peer, matched) in &status.matched {
+        line += &format!("  {peer} has {matched}");
+    }
+    let SyncFigures { count, p50_us, p99_us, max_us, .. } = status.syncs;
+    line += &format!("  {count} syncs: p50 {p50_us} µs, p99 {p99_us} µs, max {max_us} µs");
+    line
 }
 
 #[cfg(test)]

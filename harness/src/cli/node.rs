@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use checker::verdict::ExitCode;
 use clap::{Args, Subcommand};
@@ -52,9 +53,9 @@ struct ServeArguments {
     /// Where to write the trace, for `faultline check`; none is written if not said
     #[arg(long)]
     trace: Option<PathBuf>,
-    /// How often the node has been started
-    #[arg(long, default_value_t = 1)]
-    incarnation: u64,
+    /// How often the node has been started; the time in seconds if not said, which grows as well
+    #[arg(long)]
+    incarnation: Option<u64>,
     /// Seeds the election time-outs; drawn from the time and the process if not said
     #[arg(long)]
     seed: Option<u64>,
@@ -67,6 +68,9 @@ struct ServeArguments {
     /// When the first election time-out ends, in nanoseconds on the run's clock
     #[arg(long)]
     first_election_at: Option<u64>,
+    /// Take a snapshot, and cut the log, whenever so many more entries are applied
+    #[arg(long, value_name = "ENTRIES", default_value_t = node::server::SNAPSHOT_ENTRIES, value_parser = clap::value_parser!(u64).range(1..))]
+    snapshot_entries: u64,
     /// Behave wrongly in this one way
     #[arg(long)]
     plant: Option<Bug>,
@@ -80,8 +84,11 @@ pub(super) fn node_address(text: &str) -> Result<(NodeId, SocketAddr), String> {
 
 /// Another one at every start.
 fn any_seed() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |now| now.as_nanos() as u64) ^ u64::from(std::process::id()).rotate_left(32)
+    since_1970().as_nanos() as u64 ^ u64::from(std::process::id()).rotate_left(32)
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 pub(super) fn node(arguments: NodeArguments) -> ExitCode {
@@ -111,11 +118,12 @@ fn serve(arguments: ServeArguments) -> ExitCode {
         data_dir: arguments.data_dir,
         certs: arguments.certs,
         trace: arguments.trace,
-        incarnation: arguments.incarnation,
+        incarnation: arguments.incarnation.unwrap_or_else(|| since_1970().as_secs()),
         seed: arguments.seed.unwrap_or_else(any_seed),
         epoch: arguments.epoch,
-        election_timeout: std::time::Duration::from_millis(arguments.election_timeout),
+        election_timeout: Duration::from_millis(arguments.election_timeout),
         first_election_at: arguments.first_election_at,
+        snapshot_entries: arguments.snapshot_entries,
         plant: arguments.plant,
     };
     let ready = |address: SocketAddr| {

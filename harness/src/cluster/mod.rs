@@ -38,6 +38,8 @@ pub(crate) struct NodeProgram {
     pub(crate) election_timeout: Option<Duration>,
     /// When the first election time-out of every node ends, on the run's clock, in nanoseconds.
     pub(crate) first_election_at: Option<u64>,
+    /// How many entries a snapshot comes after, where the workload says so.
+    pub(crate) snapshot_entries: Option<u64>,
     pub(crate) plant: Option<String>,
 }
 
@@ -254,6 +256,9 @@ impl Cluster {
         // The fixed first time-out is for the start of the run; a restarted node draws its own.
         if let Some(at) = program.first_election_at.filter(|_| incarnation == 1) {
             flag("first-election-at", at.to_string());
+        }
+        if let Some(entries) = program.snapshot_entries {
+            flag("snapshot-entries", entries.to_string());
         }
         if let Some(bug) = &program.plant {
             flag("plant", bug.clone());

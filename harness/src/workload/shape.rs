@@ -61,6 +61,9 @@ pub(crate) struct System {
     /// With it, clients and faults do not wait for the first leader: the first election is part of what is tested.
     #[serde(default, deserialize_with = "units::some_duration")]
     pub(crate) first_election_timeout: Option<Duration>,
+    /// A node takes a snapshot, and cuts its log, whenever so many more entries are applied. The node's own default where it is left out.
+    #[serde(default)]
+    pub(crate) snapshot_entries: Option<u64>,
 }
 
 impl System {

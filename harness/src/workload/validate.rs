@@ -85,6 +85,9 @@ impl Validation<'_> {
             let message = "at least 100ms: heartbeats come every 50ms";
             self.require(long_enough, &path!["system", key], message);
         }
+        let is_some_entries = system.snapshot_entries != Some(0);
+        let message = "a snapshot covers at least one entry";
+        self.require(is_some_entries, &path!["system", "snapshot_entries"], message);
         let count = path!["clients", "count"];
         self.require(clients.count > 0, &count, "at least one client is needed");
         self.require(

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::effects::{Answer, Effects, HardState, Input, LogWrite};
-use super::log::{Entry, Log};
+use super::configuration::{Configuration, majority};
+use super::effects::{Answer, Apply, Durable, Effects, HardState, Input, LogWrite};
+use super::log::{Entry, Log, Payload};
 use super::message::{Body, Message};
+use super::progress::{Limits, Progress};
 use super::random::Random;
-use super::reads::PendingRead;
-use super::replication::Progress;
+use super::reads::{Forwarded, PendingRead};
+use super::snapshot::{Chunk, Incoming, Snapshot, SnapshotMeta, log_after};
+use super::transfer::Transfer;
 use super::{LogIndex, NodeId, RequestId, Term};
 use crate::bug::Bug;
 use crate::trace::{Event, Hash, Position, Record, TAIL_ENTRIES_MAX};
@@ -18,14 +21,21 @@ use crate::trace::{Event, Hash, Position, Record, TAIL_ENTRIES_MAX};
 pub struct Config {
     /// Its own name.
     pub id: NodeId,
-    /// All other nodes of the cluster.
-    pub peers: BTreeSet<NodeId>,
+    /// The voters with which the cluster began, the same on every node for ever.
+    pub founders: BTreeSet<NodeId>,
     /// Ticks between two heartbeats of a leader.
     pub heartbeat_ticks: u32,
-    /// The interval from which election time-outs are drawn, in ticks.
+    /// The interval from which election time-outs are drawn, in ticks. Its start is also how long a follower stands by a leader that it heard
+    /// of; its end, how long a leader goes on without hearing from a majority.
     pub election_timeout_ticks: Range<u32>,
     /// The first time-out, in ticks, instead of a drawn one.
     pub first_election_timeout_ticks: Option<u32>,
+    /// How much it takes on.
+    pub limits: Limits,
+    /// For how many ticks after the beginning of a round that a majority answered the leader may answer reads without asking again; nothing, to
+    /// ask always. Must be shorter than any election time-out, by as much as clocks may differ in their speed: a stopped process or a
+    /// slow clock makes such reads stale (dissertation, 6.4.1).
+    pub lease_ticks: Option<u32>,
     /// Seeds the election time-outs.
     pub seed: u64,
     /// The mistake that this node makes on purpose, if any.
@@ -40,10 +50,17 @@ pub enum Role {
         /// The leader of the current term, once it was heard of.
         leader: Option<NodeId>,
     },
+    /// It asks whether it would get votes.
+    PreCandidate {
+        /// Who would grant theirs, itself included.
+        grants: BTreeSet<NodeId>,
+    },
     /// It asks for votes.
     Candidate {
         /// Who has granted theirs, itself included.
         votes: BTreeSet<NodeId>,
+        /// Whether it does so at the word of the leader.
+        transfer: bool,
     },
     /// It leads.
     Leader(Leadership),
@@ -52,16 +69,46 @@ pub enum Role {
 /// What only a leader keeps; gone with the leadership.
 #[derive(Clone, Debug)]
 pub struct Leadership {
+    /// Ticks since it began.
+    pub(super) ticks: u64,
     /// How far each peer has come.
     pub(super) progress: BTreeMap<NodeId, Progress>,
     /// Index of the empty entry with which the term began.
     pub(super) noop_index: LogIndex,
     /// Proposals of this term that are not committed yet.
-    pub(super) proposals: BTreeMap<LogIndex, RequestId>,
+    pub(super) proposals: BTreeMap<LogIndex, Proposal>,
+    /// The bytes of all of them.
+    pub(super) uncommitted_bytes: u64,
     /// The latest round of confirmation: every `AppendEntries` carries it and every reply repeats it.
     pub(super) round: u64,
     /// Reads that wait for a round, or for the first commit of the term.
     pub(super) pending_reads: Vec<PendingRead>,
+    /// When the rounds began that matter for the lease.
+    pub(super) rounds_began: BTreeMap<u64, u64>,
+    /// Up to which tick the lease runs.
+    pub(super) lease_until: u64,
+    /// The change of members whose first step is not committed yet.
+    pub(super) change: Option<RequestId>,
+    /// To whom the leadership is being handed over.
+    pub(super) transfer: Option<Transfer>,
+    /// Whether somebody was told to take over in this term.
+    pub(super) handed_over: bool,
+}
+
+/// A client's command that waits for its commit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Proposal {
+    pub(super) id: RequestId,
+    pub(super) bytes: u64,
+}
+
+impl Leadership {
+    /// Takes out the proposal at an index that is committed now.
+    pub(super) fn settle(&mut self, index: LogIndex) -> Option<Proposal> {
+        let proposal = self.proposals.remove(&index)?;
+        self.uncommitted_bytes -= proposal.bytes;
+        Some(proposal)
+    }
 }
 
 /// A node of the cluster, without clock, disk and network.
@@ -73,6 +120,16 @@ pub struct Raft {
     pub(super) hard_state: HardState,
     pub(super) log: Log,
     pub(super) commit: LogIndex,
+    /// Who belongs to the cluster from which entry on; the last one counts. The first is of the start of the log, or before.
+    pub(super) configurations: BTreeMap<LogIndex, Configuration>,
+    /// Ticks since it heard from a leader of any term; many when it never did.
+    pub(super) quiet_ticks: u32,
+    /// Until it has committed so far the node gives no vote and its log does not count: it has lost entries that it may have acknowledged.
+    pub(super) repairing: Option<LogIndex>,
+    /// The latest snapshot. What it covers may be forgotten by the log.
+    pub(super) snapshot: Option<Snapshot>,
+    /// The snapshot that the leader is sending.
+    pub(super) incoming: Option<Incoming>,
     /// Ticks since the role's clock was last reset: since a leader was heard or a vote given (followers and
     /// candidates), since the last heartbeat (leaders).
     pub(super) elapsed_ticks: u32,
@@ -80,38 +137,67 @@ pub struct Raft {
     pub(super) election_timeout_ticks: u32,
     /// In which term how far the trace knows of acknowledgements to which leader: it is told when they go further.
     pub(super) acked: Option<(Term, NodeId, LogIndex)>,
+    /// Reads of its own clients that this node has asked the leader about.
+    pub(super) forwarded: BTreeMap<RequestId, Forwarded>,
     /// The effects of the step that is under way.
     pub(super) effects: Effects,
 }
 
 impl Raft {
-    /// A node on the durable state of its data directory: a follower, in the term that it remembers.
-    ///
-    /// The first step's effects carry the trace line of the start.
-    pub fn new(config: Config, hard_state: HardState, entries: Vec<Entry>) -> Self {
-        let log = Log::restore(entries);
+    /// A node on the durable state of its data directory: a follower, in the term that it remembers. The effects are to be carried out before the first
+    /// step: they restore the state machine and tell the trace of the start.
+    pub fn new(config: Config, durable: Durable) -> (Self, Effects) {
+        let Durable { hard_state, snapshot, entries, damaged_up_to } = durable;
+        let fresh = hard_state == HardState::default() && snapshot.is_none() && entries.is_empty();
+        let (log, writes, compact) = log_after(snapshot.as_ref(), entries);
         assert!(log.last_term() <= hard_state.term, "the log cannot be ahead of the durable term");
-        let random = Random::seeded(config.seed);
-        let fresh = hard_state == HardState::default() && log.last_index() == LogIndex(0);
+        let shortest = config.election_timeout_ticks.start;
+        assert!(config.lease_ticks.is_none_or(|lease| lease < shortest), "leases must run out");
+        let founded = || Configuration::founded_by(config.founders.clone());
+        let members = snapshot.as_ref().map_or_else(founded, |s| s.meta.configuration.clone());
+        let restore = snapshot.iter().cloned().map(Apply::Restore).collect();
         let mut raft = Self {
-            random,
+            random: Random::seeded(config.seed),
             role: Role::Follower { leader: None },
             hard_state,
+            commit: log.base_index(),
+            configurations: BTreeMap::from([(log.base_index(), members)]),
             log,
-            commit: LogIndex(0),
+            // Before the restart it may have stood by a leader whose lease still runs.
+            quiet_ticks: if config.lease_ticks.is_some() && !fresh { 0 } else { shortest },
+            repairing: damaged_up_to,
+            snapshot,
+            incoming: None,
             elapsed_ticks: 0,
             election_timeout_ticks: 0,
             acked: None,
-            effects: Effects::default(),
+            forwarded: BTreeMap::new(),
+            effects: Effects { log: writes, compact, apply: restore, ..Effects::default() },
             config,
         };
+        raft.read_configurations();
         raft.trace(if fresh { Event::Started { voters: raft.voters() } } else { raft.restarted() });
+        if raft.configuration().is_joint() || !raft.configuration().learners.is_empty() {
+            raft.configuration_changed();
+        }
+        raft.commit_repaired();
         raft.trace(Event::BecameFollower { leader: None });
         raft.reset_election_timeout();
         if let Some(ticks) = raft.config.first_election_timeout_ticks {
             raft.election_timeout_ticks = ticks;
         }
-        raft
+        let effects = std::mem::take(&mut raft.effects);
+        (raft, effects)
+    }
+
+    /// What the log says about members.
+    fn read_configurations(&mut self) {
+        let entries = self.log.slice(self.log.base_index().next(), u64::MAX).iter();
+        for entry in entries {
+            if let Payload::Configuration(configuration) = &entry.payload {
+                self.configurations.insert(entry.index, configuration.clone());
+            }
+        }
     }
 
     /// Takes one input and says what must be done about it.
@@ -120,7 +206,12 @@ impl Raft {
             Input::Tick => self.tick(),
             Input::Message { from, message } => self.handle_message(from, message),
             Input::Propose { id, command } => self.handle_propose(id, command),
-            Input::Read { id } => self.handle_read(id),
+            Input::Read { id, forward } => self.handle_read(id, forward),
+            Input::ChangeMembers { id, voters, learners } => {
+                self.handle_change(id, voters, learners);
+            }
+            Input::TransferLeadership { to } => self.handle_transfer(to),
+            Input::Snapshotted { index, data } => self.handle_snapshotted(index, data),
         }
         std::mem::take(&mut self.effects)
     }
@@ -154,15 +245,22 @@ impl Raft {
     pub fn leader(&self) -> Option<NodeId> {
         match &self.role {
             Role::Follower { leader } => *leader,
-            Role::Candidate { .. } => None,
+            Role::PreCandidate { .. } | Role::Candidate { .. } => None,
             Role::Leader(_) => Some(self.config.id),
         }
     }
 
+    /// What a leader knows of its peers: how far the log of each matches its own, durably.
+    pub fn matched(&self) -> impl Iterator<Item = (NodeId, LogIndex)> {
+        let progress = match &self.role {
+            Role::Leader(leadership) => Some(&leadership.progress),
+            _ => None,
+        };
+        progress.into_iter().flatten().map(|(id, progress)| (*id, progress.match_index))
+    }
+
     fn voters(&self) -> Vec<NodeId> {
-        let mut voters = self.config.peers.clone();
-        voters.insert(self.config.id);
-        voters.into_iter().collect()
+        self.configuration().voters.iter().copied().collect()
     }
 
     fn restarted(&self) -> Event {
@@ -171,42 +269,78 @@ impl Raft {
             vote: self.hard_state.vote,
             last_index: self.log.last_index(),
             last_term: self.log.last_term(),
+            snapshot: self.snapshot.as_ref().map(|snapshot| snapshot.meta.position()),
             last_hashes: self.log.last_hashes(TAIL_ENTRIES_MAX).iter().copied().map(Hash).collect(),
         }
     }
 
     fn tick(&mut self) {
         self.elapsed_ticks += 1;
-        match self.role {
-            Role::Leader(_) => self.maybe_heartbeat(),
-            Role::Follower { .. } | Role::Candidate { .. } => self.maybe_campaign(),
+        self.quiet_ticks = self.quiet_ticks.saturating_add(1);
+        self.abandon_forwarded();
+        if let Role::Leader(leadership) = &mut self.role {
+            leadership.ticks += 1;
+            self.abandon_transfer();
+            self.maybe_step_down();
+            self.maybe_heartbeat();
+        } else {
+            self.maybe_campaign();
         }
     }
 
-    fn handle_message(&mut self, from: NodeId, message: Message) {
-        if !self.config.peers.contains(&from) {
-            return; // Not of this cluster; the transport should not have let it in.
+    fn handle_message(&mut self, from: NodeId, Message { term, body }: Message) {
+        match body {
+            // Questions without consequences: they move nobody's term.
+            Body::PreVote { last_index, last_term } => {
+                self.handle_pre_vote(from, term, last_index, last_term);
+            }
+            Body::PreVoteReply { campaign, granted } => {
+                self.handle_pre_vote_reply(from, term, campaign, granted);
+            }
+            Body::RequestVote { transfer: false, .. }
+                if term >= self.term() && self.has_live_leader() => {}
+            body if term < self.term() => self.handle_stale(from, &body),
+            body => {
+                if term > self.term() {
+                    self.become_follower(term, None);
+                }
+                self.heard_from(from);
+                self.handle_current(from, body);
+            }
         }
-        if message.term > self.term() {
-            self.become_follower(message.term, None);
-        }
-        if message.term < self.term() {
-            self.handle_stale(from, &message.body);
-            return;
-        }
-        match message.body {
-            Body::RequestVote { last_index, last_term } => {
+    }
+
+    /// A message of the current term.
+    fn handle_current(&mut self, from: NodeId, body: Body) {
+        match body {
+            Body::RequestVote { last_index, last_term, .. } => {
                 self.handle_request_vote(from, last_index, last_term);
             }
             Body::RequestVoteReply { granted } => self.handle_request_vote_reply(from, granted),
             Body::AppendEntries { prev_index, prev_term, entries, commit, round } => {
                 self.handle_append_entries(from, prev_index, prev_term, entries, commit, round);
             }
-            Body::AppendAccepted { match_index, round } => {
-                self.handle_append_accepted(from, match_index, round);
+            Body::AppendAccepted { match_index, round, repairing } => {
+                self.heard_of_repair(from, repairing);
+                self.handle_append_accepted(from, match_index, round, repairing);
             }
-            Body::AppendRejected { prev_index, retry_from, round } => {
+            Body::AppendRejected { prev_index, retry_from, round, repairing } => {
+                self.heard_of_repair(from, repairing);
                 self.handle_append_rejected(from, prev_index, retry_from, round);
+            }
+            Body::TimeoutNow { last_index, last_term } => {
+                self.handle_timeout_now(from, last_index, last_term);
+            }
+            Body::InstallSnapshot { meta, offset, chunk: data, done, round } => {
+                self.handle_install_snapshot(from, Chunk { meta, offset, data, done, round });
+            }
+            Body::SnapshotReceived { last_index, offset, round } => {
+                self.handle_snapshot_received(from, last_index, offset, round);
+            }
+            Body::ReadIndex { id } => self.handle_read_index(from, id),
+            Body::ReadIndexReply { id, index } => self.handle_read_index_reply(id, index),
+            Body::PreVote { .. } | Body::PreVoteReply { .. } => {
+                unreachable!("these are of no term")
             }
         }
     }
@@ -218,15 +352,18 @@ impl Raft {
             Body::RequestVote { .. } => {
                 self.send(from, Body::RequestVoteReply { granted: false });
             }
+            Body::InstallSnapshot { meta: SnapshotMeta { last_index, .. }, .. } => {
+                let (last_index, offset, round) = (*last_index, 0, 0);
+                self.send(from, Body::SnapshotReceived { last_index, offset, round });
+            }
             Body::AppendEntries { prev_index, .. } => {
                 let retry_from = self.log.last_index().next();
                 // The sender may lead the current term by now. Its rounds began anew, and this is no answer to any of them.
                 let (prev_index, round) = (*prev_index, 0);
-                self.send(from, Body::AppendRejected { prev_index, retry_from, round });
+                let repairing = self.repairing.is_some();
+                self.send(from, Body::AppendRejected { prev_index, retry_from, round, repairing });
             }
-            Body::RequestVoteReply { .. }
-            | Body::AppendAccepted { .. }
-            | Body::AppendRejected { .. } => {}
+            _ => {}
         }
     }
 
@@ -236,20 +373,32 @@ impl Raft {
         if term > self.term() {
             self.set_hard_state(HardState { term, vote: None });
         }
+        self.incoming = None;
         let was = std::mem::replace(&mut self.role, Role::Follower { leader });
         if let Role::Leader(leadership) = was {
             self.abandon_requests(leadership);
             self.reset_election_timeout();
+            self.quiet_ticks = self.config.election_timeout_ticks.start; // It stands by nobody.
         }
         self.trace(Event::BecameFollower { leader });
     }
 
     /// Tells everybody who waits on a lost leadership how much is known about the outcome.
     fn abandon_requests(&mut self, leadership: Leadership) {
-        let proposals = leadership.proposals.into_values();
-        self.effects.answers.extend(proposals.map(|id| (id, Answer::OutcomeUnknown)));
-        let reads = leadership.pending_reads.into_iter();
-        self.effects.answers.extend(reads.map(|read| (read.id, Answer::ReadAbandoned)));
+        for proposal in leadership.proposals.into_values() {
+            self.answer(proposal.id, Answer::OutcomeUnknown);
+        }
+        if let Some(id) = leadership.change {
+            self.answer(id, Answer::OutcomeUnknown);
+        }
+        // Who forwarded a read gives it up by itself.
+        for read in leadership.pending_reads.iter().filter(|read| read.asked_by.is_none()) {
+            self.answer(read.id, Answer::ReadAbandoned);
+        }
+    }
+
+    pub(super) fn answer(&mut self, id: RequestId, answer: Answer) {
+        self.effects.answers.push((id, answer));
     }
 
     /// Waits anew, for a time drawn anew, so that a tie is not repeated for ever.
@@ -270,9 +419,10 @@ impl Raft {
 
     pub(super) fn append(&mut self, entry: Entry) {
         self.effects.log.push(LogWrite::Append(entry.clone()));
-        let index = entry.index;
+        let (index, payload) = (entry.index, entry.payload.clone());
         self.log.append(entry);
         self.trace(Event::Appended { at: self.position(index) });
+        self.note_configuration(index, &payload);
     }
 
     pub(super) fn truncate(&mut self, from: LogIndex) {
@@ -280,11 +430,12 @@ impl Raft {
         self.log.truncate(from);
         self.effects.log.push(LogWrite::Truncate { from });
         self.trace(Event::Truncated { from });
+        self.forget_configurations(from);
     }
 
     pub(super) fn position(&self, index: LogIndex) -> Position {
-        let entry_term = self.log.term(index).expect("only entries of the log have a position");
-        Position { index, entry_term, hash: Hash(self.log.hash(index)) }
+        let place = self.log.place(index).expect("only entries of the log have a position");
+        Position { index, entry_term: place.term, hash: Hash(place.hash) }
     }
 
     pub(super) fn trace(&mut self, event: Event) {
@@ -295,12 +446,12 @@ impl Raft {
         self.effects.messages.push((to, Message { term: self.term(), body }));
     }
 
-    /// How many nodes make a majority: two of them always share a node.
-    pub(super) fn quorum(&self) -> usize {
-        let nodes = self.config.peers.len() + 1;
-        match self.config.bug {
-            Some(Bug::MinorityQuorum) => nodes / 2,
-            _ => nodes / 2 + 1,
-        }
+    /// The highest number that a majority of the voters has reached.
+    pub(super) fn agreed(&self, reached: impl Fn(NodeId) -> u64) -> u64 {
+        let enough = match self.config.bug {
+            Some(Bug::MinorityQuorum) => |nodes: usize| (nodes / 2).max(1),
+            _ => majority,
+        };
+        self.configuration().agreed(enough, reached)
     }
 }

@@ -1,7 +1,11 @@
 //! What goes into the core and what comes out of it: its whole interface to the world.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::log::Entry;
 use super::message::Message;
+use super::snapshot::Snapshot;
 use super::{LogIndex, NodeId, RequestId, Term};
 use crate::trace::Record;
 
@@ -28,46 +32,80 @@ pub enum Input {
     Read {
         /// The request, for the answer.
         id: RequestId,
+        /// Whether a follower asks the leader how far to wait, and answers from its own state then, instead of naming the leader.
+        forward: bool,
+    },
+    /// An operator wants other members. Answered as a command is: done once the last step of the change is committed.
+    ChangeMembers {
+        /// The request, for the answer.
+        id: RequestId,
+        /// Whose votes and logs are to count. Whoever is new here must have learned before.
+        voters: BTreeSet<NodeId>,
+        /// Who is to get the log, besides.
+        learners: BTreeSet<NodeId>,
+    },
+    /// The shell wants another node to lead, where this one does. Has no answer: it may come to nothing.
+    TransferLeadership {
+        /// Who; nobody stands for the voter that has most of the log.
+        to: Option<NodeId>,
+    },
+    /// The shell has written the state machine down.
+    Snapshotted {
+        /// The last entry that was applied to it.
+        index: LogIndex,
+        /// The state.
+        data: Arc<[u8]>,
     },
 }
 
 /// What the shell must do after a step, *in the order of the fields*.
 ///
-/// Everything in `hard_state` and `log` is on disk before any trace line is written, and those are written before
+/// Everything down to `compact` is on disk before any trace line is written, and those are written before
 /// any message leaves, any client is answered or any entry is applied. So a node that is killed after it spoke has
 /// both remembered what it said and told its trace why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
     /// The new term and vote, when they changed.
     pub hard_state: Option<HardState>,
+    /// The snapshot to keep from now on. It must be durable before the log loses what it covers.
+    pub snapshot: Option<Snapshot>,
     /// Changes of the log, in order.
     pub log: Vec<LogWrite>,
+    /// Entries before this one may be forgotten: the snapshot covers them. A log that ends before it begins anew there.
+    pub compact: Option<LogIndex>,
     /// What happened, for the trace.
     pub trace: Vec<Record>,
     /// Messages to send, in order.
     pub messages: Vec<(NodeId, Message)>,
-    /// Entries to apply, in order of index, without gaps.
-    pub committed: Vec<Commit>,
-    /// Reads that may be answered now, after `committed` has been applied.
+    /// What to apply to the state machine, in order.
+    pub apply: Vec<Apply>,
+    /// Reads that may be answered now, after all that has been applied.
     pub reads: Vec<ConfirmedRead>,
     /// Requests that get no result, and why.
     pub answers: Vec<(RequestId, Answer)>,
 }
 
 impl Effects {
-    /// Adds the effects of a later step, so that a batch of steps is carried out with one write to disk.
+    /// Adds the effects of a later step, so that a batch of steps is carried out with one write to disk. Those that [stand
+    /// alone](Self::stand_alone) cannot be added.
     pub fn extend(&mut self, later: Self) {
+        assert!(!self.stand_alone() && !later.stand_alone(), "snapshots are not batched");
         self.hard_state = later.hard_state.or(self.hard_state);
         self.log.extend(later.log);
         self.trace.extend(later.trace);
         self.messages.extend(later.messages);
-        self.committed.extend(later.committed);
+        self.apply.extend(later.apply);
         self.reads.extend(later.reads);
         self.answers.extend(later.answers);
     }
+
+    /// Whether they concern a snapshot: what comes before or after is then not carried out together with them.
+    pub fn stand_alone(&self) -> bool {
+        self.snapshot.is_some() || self.compact.is_some()
+    }
 }
 
-/// The part of a node's state, beside its log, that must survive a crash (figure 2, "persistent state").
+/// The part of a node's state, beside log and snapshot, that must survive a crash (figure 2, "persistent state").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HardState {
     /// The latest term that the node has seen.
@@ -88,6 +126,29 @@ pub enum LogWrite {
     Append(Entry),
 }
 
+/// A change of the state machine. After each, it is as the log up to some index has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Apply {
+    /// The next entry.
+    Entry(Commit),
+    /// The state of a snapshot takes the place of the state.
+    Restore(Snapshot),
+}
+
+/// What a node finds on its disk when it starts.
+#[derive(Clone, Debug, Default)]
+pub struct Durable {
+    /// Term and vote.
+    pub hard_state: HardState,
+    /// The latest snapshot.
+    pub snapshot: Option<Snapshot>,
+    /// The log. It may reach back before the snapshot, and end before it.
+    pub entries: Vec<Entry>,
+    /// The highest index that the node may ever have had in its log, where storage has found that entries are missing. Kept by the shell until
+    /// [`Raft::is_repairing`](super::Raft::is_repairing) says that it is over, over restarts too.
+    pub damaged_up_to: Option<LogIndex>,
+}
+
 /// A committed entry, and who waits for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
@@ -104,6 +165,9 @@ pub struct Commit {
 pub struct ConfirmedRead {
     /// The request.
     pub id: RequestId,
+    /// Whether only a lease says so. Then the shell, right before it answers, gives all ticks that are due and asks
+    /// [`Raft::lease_holds`](super::Raft::lease_holds); if it does not, the read is abandoned.
+    pub leased: bool,
 }
 
 /// Why a request gets no result.
@@ -116,6 +180,35 @@ pub enum Answer {
     },
     /// The command was appended, then leadership was lost: it may still be committed by a successor, or never.
     OutcomeUnknown,
-    /// Leadership was lost before the read was confirmed. A read has no effect, so this is definite.
+    /// Leadership was lost before the read was confirmed, or the leader did not say how far to wait. A read has no effect, so this is
+    /// definite.
     ReadAbandoned,
+    /// This node leads and will not do it. Nothing was proposed: definite, too.
+    Refused(Refusal),
+}
+
+/// Why a leader refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Too much waits for its commit.
+    #[error("too much waits to be committed")]
+    Overloaded,
+    /// It hands the leadership over.
+    #[error("the leadership is being handed over")]
+    HandingOver,
+    /// Members cannot be changed before an entry of the leader's own term is committed.
+    #[error("the leader has not committed anything in its term yet")]
+    TermNotCommitted,
+    /// One change at a time.
+    #[error("another change of members is under way")]
+    ChangeUnderWay,
+    /// Somebody must vote.
+    #[error("a cluster needs a voter")]
+    NoVoters,
+    /// The name was a member's who was removed.
+    #[error("{0} was removed, and its name cannot be used again")]
+    NameUsed(NodeId),
+    /// Whoever is to vote learns first.
+    #[error("{0} has not caught up as a learner")]
+    NotCaughtUp(NodeId),
 }

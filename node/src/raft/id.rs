@@ -86,8 +86,10 @@ impl fmt::Display for LogIndex {
     }
 }
 
-/// The shell's number of a client request that waits for an answer. Never reused within an incarnation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// The shell's number of a client request that waits for an answer. Never reused by the node, not even after a restart: a leader's late answer
+/// to a forwarded read must not be taken for the answer to another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct RequestId(pub u64);
 
 #[cfg(test)]

@@ -1,164 +1,150 @@
-//! Replication: the leader's log becomes everybody's log (5.3), and what a majority has is committed (5.4.2).
+//! Replication, the leader's side: its log becomes everybody's log (5.3), and what a majority has is committed (5.4.2).
 
-use super::core::{Leadership, Raft, Role};
-use super::effects::{Answer, Commit};
+use std::collections::BTreeMap;
+
+use super::core::{Leadership, Proposal, Raft, Role};
+use super::effects::{Answer, Apply, Commit, Refusal};
 use super::log::{Entry, Payload};
 use super::message::Body;
+use super::progress::{Progress, Sending};
 use super::{LogIndex, NodeId, RequestId, Term};
+use crate::bug::Bug;
 use crate::trace::Event;
-
-/// The most entries in one message: enough to catch up quickly, little enough to stay far below the frame limit.
-const ENTRIES_PER_MESSAGE_MAX: usize = 256;
-
-/// What a leader knows about a peer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Progress {
-    /// The peer's log certainly matches ours up to here, durably.
-    pub(super) match_index: LogIndex,
-    /// The next entry to send. Runs ahead of `match_index`: messages are not awaited one by one.
-    pub(super) next_index: LogIndex,
-    /// The latest round of confirmation that the peer has answered.
-    pub(super) acked_round: u64,
-}
 
 impl Raft {
     pub(super) fn become_leader(&mut self) {
-        let next_index = self.log.last_index().next();
-        let progress = Progress { match_index: LogIndex(0), next_index, acked_round: 0 };
+        let noop_index = self.log.last_index().next();
         self.trace(Event::BecameLeader {
             last_index: self.log.last_index(),
             last_term: self.log.last_term(),
         });
+        let mut peers = self.configuration().members();
+        peers.remove(&self.config.id);
+        let unknown = |peer| (peer, Progress::unknown(noop_index, 0));
         self.role = Role::Leader(Leadership {
-            progress: self.config.peers.iter().map(|peer| (*peer, progress)).collect(),
-            noop_index: next_index,
-            proposals: std::collections::BTreeMap::new(),
+            ticks: 0,
+            progress: peers.into_iter().map(unknown).collect(),
+            noop_index,
+            proposals: BTreeMap::new(),
+            uncommitted_bytes: 0,
             round: 1,
             pending_reads: Vec::new(),
+            rounds_began: BTreeMap::from([(1, 0)]),
+            lease_until: 0,
+            change: None,
+            transfer: None,
+            handed_over: false,
         });
         self.elapsed_ticks = 0;
         // An entry of its own term lets the leader commit, by counting, what earlier terms left (5.4.2, 8).
         self.append_and_replicate(Payload::Noop);
     }
 
+    /// Sends a heartbeat when it is due. What was awaited so long may have been lost.
     pub(super) fn maybe_heartbeat(&mut self) {
         if self.elapsed_ticks < self.config.heartbeat_ticks {
             return;
         }
+        let Role::Leader(leadership) = &mut self.role else { return };
+        leadership.progress.values_mut().for_each(Progress::stop_waiting);
         self.elapsed_ticks = 0;
         self.start_round();
     }
 
+    /// A client's command. Refused before anything is appended, so that a refusal is definite.
     pub(super) fn handle_propose(&mut self, id: RequestId, command: Vec<u8>) {
         let leader = self.leader();
-        let index = self.log.last_index().next();
+        let payload = Payload::Command(command);
+        let (index, bytes) = (self.log.last_index().next(), payload.bytes());
         let Role::Leader(leadership) = &mut self.role else {
-            self.effects.answers.push((id, Answer::NotLeader { leader }));
+            self.answer(id, Answer::NotLeader { leader });
             return;
         };
-        leadership.proposals.insert(index, id);
-        self.append_and_replicate(Payload::Command(command));
+        if leadership.transfer.is_some() {
+            self.answer(id, Answer::Refused(Refusal::HandingOver));
+            return;
+        }
+        // One alone is taken, however long it is.
+        let waiting = leadership.uncommitted_bytes;
+        if waiting > 0 && waiting + bytes > self.config.limits.uncommitted_bytes_max {
+            self.answer(id, Answer::Refused(Refusal::Overloaded));
+            return;
+        }
+        leadership.uncommitted_bytes += bytes;
+        leadership.proposals.insert(index, Proposal { id, bytes });
+        self.append_and_replicate(payload);
     }
 
-    fn append_and_replicate(&mut self, payload: Payload) {
+    pub(super) fn append_and_replicate(&mut self, payload: Payload) {
         let index = self.log.last_index().next();
         self.append(Entry { index, term: self.term(), payload });
-        self.broadcast_append();
+        for peer in self.peers() {
+            self.send_entries(peer);
+        }
         self.maybe_commit(); // A cluster of one commits at once.
     }
 
-    /// Sends everybody what they miss; who misses nothing gets a heartbeat.
-    pub(super) fn broadcast_append(&mut self) {
-        for peer in self.config.peers.clone() {
-            self.send_append(peer);
-        }
+    /// All to whom this leader replicates.
+    pub(super) fn peers(&self) -> Vec<NodeId> {
+        let Role::Leader(leadership) = &self.role else { return Vec::new() };
+        leadership.progress.keys().copied().collect()
     }
 
-    fn send_append(&mut self, peer: NodeId) {
-        let Role::Leader(leadership) = &mut self.role else { return };
-        let progress = leadership.progress.get_mut(&peer).expect("every peer has its progress");
+    /// Sends a peer what it misses, as far as the limits allow.
+    pub(super) fn send_entries(&mut self, peer: NodeId) {
+        while self.send_append(peer, false) {}
+    }
+
+    /// Sends a peer one message: the next entries, where it may have some. Without any it is a heartbeat, and sent if `even_empty`, or if
+    /// the peer does not know how far the log is committed: a full window must not keep that from it. Says whether entries were sent.
+    pub(super) fn send_append(&mut self, peer: NodeId, even_empty: bool) -> bool {
+        let limits = &self.config.limits;
+        let Role::Leader(leadership) = &mut self.role else { return false };
+        let Some(progress) = leadership.progress.get_mut(&peer) else { return false };
+        if matches!(progress.sending, Sending::Snapshot(_)) {
+            self.send_beside_snapshot(peer, even_empty);
+            return false;
+        }
         let prev_index = progress.next_index.previous();
-        let prev_term = self.log.term(prev_index).expect("next_index is at most one past the log");
-        let entries = self.log.slice(progress.next_index, ENTRIES_PER_MESSAGE_MAX).to_vec();
-        // Assume that it arrives. If it does not, the next message is rejected and says from where to go on.
-        progress.next_index = LogIndex(progress.next_index.0 + entries.len() as u64);
-        let (commit, round) = (self.commit, leadership.round);
-        self.send(peer, Body::AppendEntries { prev_index, prev_term, entries, commit, round });
-    }
-
-    /// The leader of the current term sends entries, or a heartbeat.
-    pub(super) fn handle_append_entries(
-        &mut self,
-        leader: NodeId,
-        prev_index: LogIndex,
-        prev_term: Term,
-        entries: Vec<Entry>,
-        leader_commit: LogIndex,
-        round: u64,
-    ) {
-        if matches!(self.role, Role::Leader(_)) {
-            // Two leaders in one term. The promise is broken already, the checker will say so; a node must not
-            // crash over what a peer sends.
-            return;
-        }
-        if self.leader() != Some(leader) {
-            self.become_follower(self.term(), Some(leader));
-        }
-        self.reset_election_timeout();
-        if !well_formed(prev_index, prev_term, &entries, self.term()) {
-            return;
-        }
-        if self.log.term(prev_index) != Some(prev_term) {
-            let retry_from = self.retry_from(prev_index);
-            self.send(leader, Body::AppendRejected { prev_index, retry_from, round });
-            return;
-        }
-        let match_index = LogIndex(prev_index.0 + entries.len() as u64);
-        if !self.append_missing(entries) {
-            return;
-        }
-        // Only what this message proved to match may be committed: what follows it may still conflict.
-        self.commit_to(leader_commit.min(match_index));
-        self.trace_ack(leader, match_index);
-        self.send(leader, Body::AppendAccepted { match_index, round });
-    }
-
-    /// The trace says of each acknowledgement that goes further than the ones before it: commits rest on them.
-    fn trace_ack(&mut self, leader: NodeId, match_index: LogIndex) {
-        let known = match self.acked {
-            Some((term, to, known)) if (term, to) == (self.term(), leader) => known,
-            _ => LogIndex(0),
+        let Some(prev_term) = self.log.term(prev_index) else {
+            self.begin_snapshot(peer);
+            return false;
         };
-        if match_index > known {
-            self.acked = Some((self.term(), leader, match_index));
-            self.trace(Event::Acked { leader, match_index });
+        let entries = match progress.may_send(limits) {
+            true => self.log.slice(progress.next_index, limits.message_bytes_max).to_vec(),
+            false => Vec::new(),
+        };
+        let told = progress.sent_commit >= self.commit.min(prev_index);
+        if entries.is_empty() && told && !even_empty {
+            return false;
         }
+        if let Some(last) = entries.last() {
+            // When replicating, assume that it arrives. If it does not, the next message is refused and says from where to go on.
+            progress.sent(last.index, entries.iter().map(|entry| entry.payload.bytes()).sum());
+        }
+        let (commit, round, any) = (self.commit, leadership.round, !entries.is_empty());
+        progress.sent_commit = commit;
+        self.send(peer, Body::AppendEntries { prev_index, prev_term, entries, commit, round });
+        any
     }
 
-    /// Appends what is not there yet; on a real conflict, cuts first. A delayed message whose entries are all there
-    /// changes nothing. Says whether the entries now are in the log.
-    fn append_missing(&mut self, entries: Vec<Entry>) -> bool {
-        for entry in entries {
-            match self.log.term(entry.index) {
-                Some(term) if term == entry.term => continue,
-                // A peer asks to remove what is committed. In sound clusters impossible; with a planted bug it
-                // happens, and the node must live to be convicted by its trace.
-                Some(_) if entry.index <= self.commit => return false,
-                Some(_) => self.truncate(entry.index),
-                None => {}
-            }
-            self.append(entry);
+    /// While a peer gets a snapshot, heartbeats go on: after index 0, where all logs are the same.
+    fn send_beside_snapshot(&mut self, peer: NodeId, heartbeat: bool) {
+        let Role::Leader(leadership) = &self.role else { return };
+        if heartbeat {
+            let (prev_index, prev_term, entries) = (LogIndex(0), Term(0), Vec::new());
+            let (commit, round) = (self.commit, leadership.round);
+            self.send(peer, Body::AppendEntries { prev_index, prev_term, entries, commit, round });
         }
-        true
+        self.send_chunk(peer);
     }
 
-    /// Where the leader should try after `prev_index` was refused: at our end, or before the whole term that
-    /// conflicts there, so that the logs meet after one message a term (end of 5.3).
-    fn retry_from(&self, prev_index: LogIndex) -> LogIndex {
-        if prev_index > self.log.last_index() {
-            self.log.last_index().next()
-        } else {
-            self.log.first_of_term(prev_index).max(self.commit.next().min(prev_index))
+    /// A message of the current term came from a peer.
+    pub(super) fn heard_from(&mut self, from: NodeId) {
+        let Role::Leader(leadership) = &mut self.role else { return };
+        let now = leadership.ticks;
+        if let Some(progress) = leadership.progress.get_mut(&from) {
+            progress.heard_at = now;
         }
     }
 
@@ -167,21 +153,30 @@ impl Raft {
         from: NodeId,
         match_index: LogIndex,
         round: u64,
+        repairing: bool,
     ) {
         let last_index = self.log.last_index();
         let Role::Leader(leadership) = &mut self.role else { return };
         if match_index > last_index {
             return; // About a log that we never had: a peer's error is not ours to crash on.
         }
-        let progress = leadership.progress.get_mut(&from).expect("every peer has its progress");
+        let Some(progress) = leadership.progress.get_mut(&from) else { return };
         progress.acked_round = progress.acked_round.max(round);
-        progress.match_index = progress.match_index.max(match_index);
-        progress.next_index = progress.next_index.max(match_index.next());
-        let behind = progress.next_index <= last_index;
+        progress.accepted(match_index);
+        if !repairing {
+            progress.counts(match_index);
+        }
         self.maybe_commit();
         self.maybe_confirm_reads();
-        if behind {
-            self.send_append(from);
+        self.send_missing(from);
+        self.maybe_hand_over(from);
+    }
+
+    /// A peer says whether it is repairing its log.
+    pub(super) fn heard_of_repair(&mut self, from: NodeId, repairing: bool) {
+        let Role::Leader(leadership) = &mut self.role else { return };
+        if let Some(progress) = leadership.progress.get_mut(&from) {
+            progress.heard_of_repair(repairing);
         }
     }
 
@@ -193,33 +188,44 @@ impl Raft {
         round: u64,
     ) {
         let Role::Leader(leadership) = &mut self.role else { return };
-        let progress = leadership.progress.get_mut(&from).expect("every peer has its progress");
+        let Some(progress) = leadership.progress.get_mut(&from) else { return };
         // A refusal confirms the leadership as well as an acceptance does: it is of our term.
         progress.acked_round = progress.acked_round.max(round);
-        // Only a refusal of what we still believe makes us step back; an old one, overtaken by an acceptance, must not.
-        let current = prev_index > progress.match_index && prev_index < progress.next_index;
-        if current {
-            progress.next_index = retry_from.min(prev_index).max(progress.match_index.next());
-            self.send_append(from);
+        if progress.refused(prev_index, retry_from) {
+            self.send_append(from, true);
         }
         self.maybe_confirm_reads();
+    }
+
+    /// Goes on sending to a peer that has answered, if it is behind. How far the log is committed can wait for the next message.
+    fn send_missing(&mut self, peer: NodeId) {
+        let last_index = self.log.last_index();
+        let Role::Leader(leadership) = &self.role else { return };
+        if leadership.progress.get(&peer).is_some_and(|p| p.next_index <= last_index) {
+            self.send_entries(peer);
+        }
     }
 
     /// Commits what a majority has, if it ends with an entry of the own term (5.4.2).
     fn maybe_commit(&mut self) {
         let Role::Leader(leadership) = &self.role else { return };
-        let mut matched: Vec<_> = leadership.progress.values().map(|p| p.match_index).collect();
-        matched.push(self.log.last_index());
-        matched.sort_unstable_by(|a, b| b.cmp(a));
-        let majority_has = matched[self.quorum() - 1];
-        if majority_has > self.commit && self.log.term(majority_has) == Some(self.term()) {
+        let (id, last) = (self.config.id, self.log.last_index());
+        let matched = |peer| match leadership.progress.get(&peer) {
+            Some(progress) => progress.counted_index.0,
+            None if peer == id => last.0,
+            None => 0,
+        };
+        let majority_has = LogIndex(self.agreed(matched));
+        let own_term = self.log.term(majority_has) == Some(self.term())
+            || self.config.bug == Some(Bug::Figure8);
+        if majority_has > self.commit && own_term {
             self.commit_to(majority_has);
             self.maybe_confirm_reads();
         }
     }
 
     /// Advances the commit index, never back, and hands out what may now be applied.
-    fn commit_to(&mut self, index: LogIndex) {
+    pub(super) fn commit_to(&mut self, index: LogIndex) {
         if index <= self.commit {
             return;
         }
@@ -228,28 +234,20 @@ impl Raft {
             self.commit = self.commit.next();
             self.hand_out(self.commit);
         }
+        self.commit_repaired();
+        self.maybe_answer_forwarded();
+        self.maybe_finish_change();
     }
 
     fn hand_out(&mut self, index: LogIndex) {
-        let request = match &mut self.role {
-            Role::Leader(leadership) => leadership.proposals.remove(&index),
-            Role::Follower { .. } | Role::Candidate { .. } => None,
+        let proposal = match &mut self.role {
+            Role::Leader(leadership) => leadership.settle(index),
+            _ => None,
         };
         let entry = self.log.entry(index).expect("what is committed is in the log").clone();
         self.trace(Event::Applied { at: self.position(index) });
-        self.effects.committed.push(Commit { entry, hash: self.log.hash(index), request });
+        let place = self.log.place(index).expect("it is in the log");
+        let request = proposal.map(|proposal| proposal.id);
+        self.effects.apply.push(Apply::Entry(Commit { entry, hash: place.hash, request }));
     }
-}
-
-/// Whether the entries directly follow the previous one, with terms that never decrease nor exceed the sender's: a
-/// peer's word is checked, not trusted.
-fn well_formed(prev_index: LogIndex, prev_term: Term, entries: &[Entry], term: Term) -> bool {
-    let contiguous =
-        entries.iter().zip(prev_index.0 + 1..).all(|(entry, index)| entry.index.0 == index);
-    let first_term = entries.first().map_or(prev_term, |entry| entry.term);
-    let last_term = entries.last().map_or(prev_term, |entry| entry.term);
-    contiguous
-        && prev_term <= first_term
-        && entries.is_sorted_by_key(|entry| entry.term)
-        && last_term <= term
 }

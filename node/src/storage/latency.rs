@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Buckets of the histogram: four to each doubling from 1 µs to more than an hour.
 const BUCKETS: usize = 4 * 32;
@@ -18,7 +18,7 @@ pub struct SyncTimes {
 }
 
 /// [`SyncTimes`] in figures, in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncFigures {
     /// How many syncs there were.
     pub count: u64,

@@ -6,13 +6,13 @@ use serde::de::DeserializeOwned;
 /// The most bytes of a frame that are read from a peer.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why bytes of a peer are not a frame.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// Nothing, or another version.
-    #[error("frame of version {0:?}, this is version 1")]
+    #[error("frame of version {0:?}, this is version {VERSION}")]
     Version(Option<u8>),
     /// Not the value that was expected.
     #[error("malformed frame: {0}")]
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn the_bytes_of_a_frame_never_change_within_a_version() {
         let bytes = encode(&message());
-        assert_eq!(bytes, [1, 172, 2, 2, 7, 2, 1, 8, 3, 1, 2, 1, 2, 6, 5]);
+        assert_eq!(bytes, [2, 172, 2, 4, 7, 2, 1, 8, 3, 1, 2, 1, 2, 6, 5]);
         assert_eq!(decode(&bytes), Ok(message()));
     }
 
@@ -71,6 +71,6 @@ mod tests {
         }
         let longer = [bytes.as_slice(), &[0]].concat();
         assert!(decode::<Message>(&longer).is_err());
-        assert_eq!(decode::<Message>(&[2, 0]), Err(FrameError::Version(Some(2))));
+        assert_eq!(decode::<Message>(&[1, 0]), Err(FrameError::Version(Some(1))));
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! A follower tells its trace of an acknowledgement before it sends it. So whatever the leader counted is in the traces of the others, also
 //! of those that were killed since; in which order they spoke need not be known.
+//!
+//! Who votes is what the leader's own log says at that moment: a configuration counts from the moment when it is in the log (6). While a change is under
+//! way, a majority of the old voters and one of the new must have the entry.
 
 use std::collections::HashMap;
 
@@ -18,15 +21,19 @@ pub fn check(traces: &[Trace]) -> CheckReport {
     let (mut judged, mut voters_unknown, mut violations) = (0, false, Vec::new());
     for trace in traces {
         let mut leadership: Option<Leadership<'_>> = None;
+        let mut voters = Voters::default();
         for place in places(trace) {
+            voters.follow(&place.line().event);
             match &place.line().event {
-                Event::BecameLeader { .. } => leadership = Some(Leadership::new(place, &acks)),
+                Event::BecameLeader { .. } => {
+                    leadership = Some(Leadership { elected: place, broken: false });
+                }
                 Event::BecameFollower { .. } | Event::BecameCandidate => leadership = None,
                 Event::Committed { at } => {
                     let Some(leader) = &mut leadership else { continue };
                     judged += 1;
-                    voters_unknown |= leader.voters.is_empty();
-                    violations.extend(leader.judge(*at, place));
+                    voters_unknown |= voters.voters.is_empty();
+                    violations.extend(leader.judge(*at, place, voters, &acks));
                 }
                 _ => {}
             }
@@ -64,46 +71,68 @@ impl<'a> Acks<'a> {
     }
 }
 
-/// A leader, and what its followers told it.
+/// Whose logs count, as far as a node knows.
+#[derive(Clone, Copy, Default)]
+struct Voters<'a> {
+    /// Nobody, where the trace does not say.
+    voters: &'a [String],
+    /// The voters before, while a change is under way.
+    outgoing: &'a [String],
+}
+
+impl<'a> Voters<'a> {
+    fn follow(&mut self, event: &'a Event) {
+        match event {
+            Event::Started { voters } | Event::Restarted { voters, .. } => {
+                *self = Self { voters, outgoing: &[] };
+            }
+            Event::Configured { voters, outgoing, .. } => *self = Self { voters, outgoing },
+            _ => {}
+        }
+    }
+}
+
+/// A leader on its way through its trace.
 struct Leadership<'a> {
     elected: Place<'a>,
-    voters: &'a [String],
-    acks: Vec<(&'a str, Option<(u64, Place<'a>)>)>,
-    /// A majority of the voters have acknowledged this much.
-    majority_has: u64,
     /// Whether a violation was told: the later ones follow from it.
     broken: bool,
 }
 
 impl<'a> Leadership<'a> {
-    fn new(elected: Place<'a>, acks: &Acks<'a>) -> Self {
-        let (leader, term) = (elected.trace.node.as_str(), elected.line().term);
-        let voters = voters(elected.trace);
-        let others = voters.iter().map(String::as_str).filter(|voter| *voter != leader);
-        let acks: Vec<_> = others.map(|voter| (voter, acks.of(term, leader, voter))).collect();
-        let mut matched: Vec<_> =
-            acks.iter().map(|(_, ack)| ack.map_or(0, |(index, _)| index)).collect();
-        // Its own log it need not acknowledge.
-        matched.extend(voters.iter().any(|voter| voter == leader).then_some(u64::MAX));
-        matched.sort_unstable_by(|a, b| b.cmp(a));
-        let majority_has = matched.get(voters.len() / 2).copied().unwrap_or_default();
-        Self { elected, voters, acks, majority_has, broken: false }
-    }
-
-    fn judge(&mut self, at: Position, place: Place<'a>) -> Option<Violation> {
-        let term = self.elected.line().term;
+    fn judge(
+        &mut self,
+        at: Position,
+        place: Place<'a>,
+        Voters { voters, outgoing }: Voters<'a>,
+        acks: &Acks<'a>,
+    ) -> Option<Violation> {
         if self.broken {
             return None;
         }
-        let found = if at.entry_term != term {
+        let found = if at.entry_term != self.elected.line().term {
             Some(self.of_earlier_term(at, place))
-        } else if at.index > self.majority_has && !self.voters.is_empty() {
-            Some(self.without_majority(at.index, place))
         } else {
-            None
+            let lacking = [voters, outgoing].into_iter().find(|voters| {
+                !voters.is_empty() && self.have(at.index, voters, acks) <= voters.len() / 2
+            });
+            lacking.map(|voters| self.without_majority(at.index, place, voters, acks))
         };
         self.broken = found.is_some();
         found
+    }
+
+    fn ack(&self, voter: &'a str, acks: &Acks<'a>) -> Option<(u64, Place<'a>)> {
+        acks.of(self.elected.line().term, self.elected.trace.node.as_str(), voter)
+    }
+
+    /// How many of these voters have the log up to an index. The leader need not acknowledge its own.
+    fn have(&self, index: u64, voters: &'a [String], acks: &Acks<'a>) -> usize {
+        let has = |voter: &&'a String| {
+            **voter == self.elected.trace.node
+                || self.ack(voter, acks).is_some_and(|(upto, _)| upto >= index)
+        };
+        voters.iter().filter(has).count()
     }
 
     fn of_earlier_term(&self, at: Position, place: Place<'a>) -> Violation {
@@ -120,12 +149,17 @@ impl<'a> Leadership<'a> {
         )
     }
 
-    fn without_majority(&self, index: u64, place: Place<'a>) -> Violation {
+    fn without_majority(
+        &self,
+        index: u64,
+        place: Place<'a>,
+        voters: &'a [String],
+        acks: &Acks<'a>,
+    ) -> Violation {
         let (node, term) = (&place.trace.node, self.elected.line().term);
-        let have = self.acks.iter().filter(|(_, ack)| ack.is_some_and(|(upto, _)| upto >= index));
-        let itself = usize::from(self.voters.len() > self.acks.len());
-        let have = have.count() + itself;
-        let told = self.acks.iter().map(|(voter, ack)| match ack {
+        let have = self.have(index, voters, acks);
+        let others = voters.iter().filter(|voter| *voter != node);
+        let told = others.map(|voter| match self.ack(voter, acks) {
             Some((upto, told)) => told.cite(format_args!(
                 "told {node} in term {term} that it has the log up to index {upto}"
             )),
@@ -135,19 +169,11 @@ impl<'a> Leadership<'a> {
         violation(
             format!(
                 "{node} committed index {index} in term {term}, which only {have} of {} voters have",
-                self.voters.len()
+                voters.len()
             ),
             place.line().time,
             std::iter::once(committed).chain(told).collect(),
         )
-    }
-}
-
-/// Whose votes and logs count for a node; nothing where its trace does not say.
-fn voters(trace: &Trace) -> &[String] {
-    match trace.lines.first().map(|line| &line.event) {
-        Some(Event::Started { voters } | Event::Restarted { voters, .. }) => voters,
-        _ => &[],
     }
 }
 
@@ -196,6 +222,26 @@ mod tests {
             &(four.to_string() + "n3.1 2 ack n1 1"),
             "1 commit by leaders, each with a majority",
         );
+    }
+
+    #[test]
+    fn while_a_change_is_under_way_both_majorities_count() {
+        let joint = "n1.1 0 start n1 n2 n3\nn1.1 2 leader 0@0\nn1.1 2 members n3,n4,n5 n1,n2,n3\nn1.1 2 commit 1@2 a\n";
+        let (old, new) = ("n2.1 2 ack n1 1\n", "n4.1 2 ack n1 1\nn5.1 2 ack n1 1\n");
+        let which = |text: &str| {
+            format!("n1 committed index 1 in term 2, which only {text} of 3 voters have")
+        };
+        refuted(check, &(joint.to_string() + old), &which("0"), &["n4 acknowledged nothing"]);
+        refuted(check, &(joint.to_string() + new), &which("1"), &["n2 acknowledged nothing"]);
+        valid(check, &(joint.to_string() + old + new), "1 commit by leaders, each with a majority");
+        // Afterwards the new ones alone, without the leader; and a learner never.
+        let after = joint.to_string()
+            + old
+            + new
+            + "n1.1 2 members n3,n4,n5\nn1.1 2 commit 2@2 b\nn2.1 2 ack n1 2\nn4.1 2 ack n1 2\n";
+        let summary = "n1 committed index 2 in term 2, which only 1 of 3 voters have";
+        refuted(check, &after, summary, &[]);
+        valid(check, &(after + "n3.1 2 ack n1 2"), "2 commits by leaders, each with a majority");
     }
 
     #[test]

@@ -16,7 +16,10 @@ pub fn check(traces: &[Trace]) -> CheckReport {
     for incarnations in by_node(traces) {
         let mut node = Commits::default();
         for place in incarnations.into_iter().flat_map(places) {
-            if let Event::Committed { at } | Event::Applied { at, .. } = &place.line().event {
+            if let Event::Committed { at }
+            | Event::Applied { at, .. }
+            | Event::Installed { at, .. } = &place.line().event
+            {
                 commits.see(at.index, at.hash, place);
             }
             judged += usize::from(matches!(place.line().event, Event::Committed { .. }));
@@ -56,7 +59,7 @@ impl<'a> Commits<'a> {
                 let kept = from.saturating_sub(1);
                 self.lost(place, kept, &format!("removed its log from index {from} on"))
             }
-            Event::Committed { at } => {
+            Event::Committed { at } | Event::Installed { at, .. } => {
                 let before = self.latest.replace((at.index, place));
                 if self.highest.is_none_or(|(highest, _)| highest < at.index) {
                     self.highest = self.latest;
@@ -97,6 +100,7 @@ fn changed(index: u64, places: [Place<'_>; 2]) -> Violation {
     let cites = places.map(|place| {
         let did = match place.line().event {
             Event::Applied { .. } => "applied",
+            Event::Installed { .. } => "took over a snapshot up to",
             _ => "committed",
         };
         match place.line().event.position() {
@@ -166,5 +170,22 @@ mod tests {
     #[test]
     fn without_a_commit_nothing_is_proved() {
         unknown(check, "n1.1 1 append 1@1 a\nn1.1 2 truncate 1");
+    }
+
+    #[test]
+    fn a_snapshot_is_a_commit() {
+        let install = "n1.1 1 commit 2@1 b\nn1.1 1 install 4@1 d 4\n";
+        valid(check, install.to_string().as_str(), "1 commit, none changed or taken back");
+        let back = install.to_string() + "n1.1 1 commit 3@1 c";
+        refuted(check, &back, "the commit index of n1.1 did not grow from 4 to 3", &[]);
+        let lost = install.to_string() + "n1.2 1 restart 3@1 c";
+        refuted(check, &lost, "n1 lost entry 4, which it had committed", &[]);
+        let other = install.to_string() + "n2.1 1 commit 4@1 e";
+        refuted(
+            check,
+            &other,
+            "n1.1 and n2.1 committed different logs up to index 4",
+            &["n1.1 took over a snapshot up to"],
+        );
     }
 }

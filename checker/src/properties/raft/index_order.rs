@@ -42,8 +42,17 @@ impl Indexes {
         let last = self.last.unwrap_or(u64::MAX);
         match event {
             Event::Started { .. } => *self = Self { last: Some(0), ..Self::default() },
-            Event::Restarted { last_index, .. } => {
-                *self = Self { last: Some(*last_index), ..Self::default() };
+            Event::Restarted { last_index, snapshot, .. } => {
+                let covered = snapshot.map_or(0, |at| at.index);
+                ensure(covered <= *last_index, || {
+                    format!("started on a snapshot up to index {covered}")
+                })?;
+                *self = Self { last: Some(*last_index), committed: covered, applied: covered };
+            }
+            Event::Installed { at, log_ends } => {
+                let newer = at.index > self.committed && at.index <= *log_ends;
+                ensure(newer, || format!("took over a snapshot up to index {}", at.index))?;
+                *self = Self { last: Some(*log_ends), committed: at.index, applied: at.index };
             }
             Event::BecameLeader { last_index, .. } => {
                 let same = self.last.is_none_or(|last| last == *last_index);
@@ -72,9 +81,11 @@ impl Indexes {
                 self.applied = at.index;
             }
             Event::BecameFollower { .. }
+            | Event::BecamePreCandidate
             | Event::BecameCandidate
-            | Event::VoteGranted { .. }
-            | Event::StateDigest { .. } => {}
+            | Event::Configured { .. }
+            | Event::StateDigest { .. }
+            | Event::VoteGranted { .. } => {}
         }
         Ok(())
     }
@@ -147,5 +158,33 @@ mod tests {
     #[test]
     fn without_a_commit_nothing_is_proved() {
         unknown(check, TWO);
+    }
+
+    #[test]
+    fn a_snapshot_moves_all_indexes_on_and_never_back() {
+        let two = "n1.1 0 start\nn1.1 1 append 1@1 a\nn1.1 1 append 2@1 b\nn1.1 1 commit 2@1 b\n";
+        valid(
+            check,
+            &(two.to_string()
+                + "n1.1 1 install 5@1 e 5\nn1.1 1 append 6@1 f\nn1.1 1 commit 6@1 f\nn1.1 1 apply 6@1 f"),
+            "3 commits and applications in order",
+        );
+        valid(
+            check,
+            &(two.to_string() + "n1.2 1 restart 3@1 c - 2@1 b\nn1.2 1 commit 3@1 c"),
+            "2 commits and applications in order",
+        );
+        refuted(
+            check,
+            &(two.to_string() + "n1.1 1 install 2@1 b 2"),
+            "n1.1 took over a snapshot up to index 2: its log went up to 2, it had committed 2 and applied 0",
+            &[],
+        );
+        refuted(
+            check,
+            &(two.to_string() + "n1.2 1 restart 1@1 a - 2@1 b"),
+            "n1.2 started on a snapshot up to index 2: its log went up to unknown, it had committed 0 and applied 0",
+            &[],
+        );
     }
 }

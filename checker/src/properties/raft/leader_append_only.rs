@@ -44,6 +44,11 @@ fn follow<'a>(leadership: &mut Option<Leadership<'a>>, place: Place<'a>) -> Opti
             let leader = leadership.take()?; // What it appends next would be wrong again, of no interest.
             Some(broken(leader, place, format!("removed its log from index {from} on")))
         }
+        Event::Installed { at, .. } => {
+            let leader = leadership.take()?;
+            let did = format!("put a snapshot up to index {} in the place of its log", at.index);
+            Some(broken(leader, place, did))
+        }
         Event::Appended { at } => {
             let leader = leadership.as_mut()?;
             let wrong = if at.index <= leader.last_index {
@@ -114,5 +119,12 @@ mod tests {
     #[test]
     fn without_a_leaders_entry_nothing_is_proved() {
         unknown(check, "n1.1 2 leader 4@1\nn2.1 2 append 1@1 a");
+    }
+
+    #[test]
+    fn a_leader_takes_over_no_snapshot() {
+        let summary =
+            "n1 put a snapshot up to index 4 in the place of its log while it was leader of term 2";
+        refuted(check, "n1.1 2 leader 1@1\nn1.1 2 install 4@2 d 4", summary, &[]);
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::node_log::NodeLog;
+use super::node_log::{Ancestry, NodeLog};
 use super::{Place, by_node, conclude, counted, places, violation};
 use crate::trace::{Event, Hash, Position, Trace};
 use crate::verdict::{CheckReport, Violation};
@@ -16,13 +16,13 @@ pub const NAME: &str = "leader-completeness";
 
 /// Judges the traces of a run.
 pub fn check(traces: &[Trace]) -> CheckReport {
-    let commits = furthest_commits(traces);
+    let (commits, ancestry) = (furthest_commits(traces), Ancestry::collect(traces));
     let (mut judged, mut unclear, mut violations) = (0, 0, Vec::new());
     for incarnations in by_node(traces) {
         let mut log = NodeLog::default();
         for place in incarnations.into_iter().flat_map(places) {
             if let Event::BecameLeader { last_index, .. } = place.line().event {
-                let leader = Leader { place, last_index, log: &log };
+                let leader = Leader { place, last_index, log: &log, ancestry: &ancestry };
                 match leader.judge(&commits) {
                     Judged::Nothing => {}
                     Judged::Complete => judged += 1,
@@ -48,7 +48,9 @@ type Commits<'a> = BTreeMap<u64, (Position, Place<'a>)>;
 fn furthest_commits(traces: &[Trace]) -> Commits<'_> {
     let mut furthest: Commits<'_> = BTreeMap::new();
     for place in traces.iter().flat_map(places) {
-        let (Event::Committed { at } | Event::Applied { at, .. }) = place.line().event else {
+        let (Event::Committed { at } | Event::Applied { at, .. } | Event::Installed { at, .. }) =
+            place.line().event
+        else {
             continue;
         };
         let known = furthest.entry(place.line().term).or_insert((at, place));
@@ -64,6 +66,7 @@ struct Leader<'a, 'b> {
     place: Place<'a>,
     last_index: u64,
     log: &'b NodeLog,
+    ancestry: &'b Ancestry,
 }
 
 /// What is found about a leader.
@@ -82,7 +85,7 @@ impl<'a> Leader<'a, '_> {
     fn judge(&self, commits: &Commits<'a>) -> Judged {
         let mut judged = Judged::Nothing;
         for (at, committed) in commits.range(..self.place.line().term).map(|(_, commit)| commit) {
-            let held = self.log.hash(at.index);
+            let held = self.log.hash(at.index, self.ancestry);
             if at.index > self.last_index {
                 return Judged::Incomplete(self.lacks(*at, *committed, None));
             } else if held.is_some_and(|hash| hash != at.hash) {
@@ -177,9 +180,24 @@ mod tests {
     }
 
     #[test]
+    fn a_leader_with_a_snapshot_is_judged_by_what_others_tell_of_it() {
+        let detail = "1 leader had everything that was committed before";
+        let installed = |hash| format!("{COMMITTED}n2.1 2 install 3@1 {hash} 3\nn2.1 3 leader 3@1");
+        valid(check, &installed("c"), detail);
+        unknown(check, &installed("e"));
+        // And whoever took over a snapshot knew that it was committed.
+        refuted(
+            check,
+            "n1.1 5 install 4@1 d 4\nn2.1 6 leader 0@0",
+            "n2 became leader of term 6 without entry 4, which was committed in term 5 or earlier",
+            &[],
+        );
+    }
+
+    #[test]
     fn a_leader_whose_log_is_not_known_is_not_judged() {
         let report = check(&super::super::tests::traces(
-            &(COMMITTED.to_string() + "n2.1 1 restart 3@1 c\nn2.1 2 leader 3@1"),
+            &(COMMITTED.to_string() + "n2.1 1 restart 3@1 f\nn2.1 2 leader 3@1"),
         ));
         assert_eq!(
             (report.verdict, report.detail.as_str()),
@@ -189,7 +207,7 @@ mod tests {
             )
         );
         // Nor does another one that had everything speak for it.
-        let both = "n2.1 1 restart 3@1 c\nn2.1 2 leader 3@1\nn3.1 1 append 1@1 a\nn3.1 1 append 2@1 b\nn3.1 3 leader 2@1";
+        let both = "n2.1 1 restart 3@1 f\nn2.1 2 leader 3@1\nn3.1 1 append 1@1 a\nn3.1 1 append 2@1 b\nn3.1 3 leader 2@1";
         unknown(check, &(COMMITTED.to_string() + both));
     }
 }

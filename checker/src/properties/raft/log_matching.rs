@@ -45,6 +45,7 @@ fn did(place: Place<'_>) -> &'static str {
         Event::Appended { .. } => "appended entry",
         Event::Committed { .. } => "committed up to entry",
         Event::Applied { .. } => "applied entry",
+        Event::Installed { .. } => "took over a snapshot up to entry",
         _ => "started with a log that ended with entry",
     }
 }

@@ -158,9 +158,26 @@ pub(crate) mod tests {
         let at = || Position { index, entry_term, hash: hash(1).unwrap() };
         match name {
             "start" => Event::Started { voters: rest.iter().map(|id| (*id).to_string()).collect() },
+            "install" => Event::Installed { at: at(), log_ends: rest[2].parse().unwrap() },
+            "members" => {
+                let ids = |place: usize| -> Box<[String]> {
+                    let ids = rest.get(place).into_iter().flat_map(|ids| ids.split(','));
+                    ids.map(str::to_string).collect()
+                };
+                Event::Configured { voters: ids(0), outgoing: ids(1), learners: ids(2) }
+            }
             "restart" => Event::Restarted {
                 voters: [].into(),
-                vote: word(2),
+                vote: word(2).filter(|vote| vote != "-"),
+                snapshot: rest.get(3).map(|place| {
+                    let (index, term) = place.split_once('@').unwrap();
+                    let hash = Hash(u64::from_str_radix(rest[4], 16).unwrap());
+                    Position {
+                        index: index.parse().unwrap(),
+                        entry_term: term.parse().unwrap(),
+                        hash,
+                    }
+                }),
                 last_index: index,
                 last_term: entry_term,
                 last_hashes: hashes(1).into_iter().take(index as usize).collect(),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::trace::{Event, Hash, Line, Trace};
+use rustc_hash::FxHashMap;
+
+use crate::trace::{Event, Hash, Line, Position, Trace};
 
 /// What is known of a node's log at a line of its trace.
 ///
@@ -19,8 +21,14 @@ impl NodeLog {
     pub(super) fn follow(&mut self, trace: &Trace, seq: usize) {
         match &trace.lines[seq].event {
             Event::Started { .. } => *self = Self::default(),
-            Event::Restarted { last_index, last_hashes, .. } => {
-                self.restart(*last_index, last_hashes, &trace.lines[seq + 1..]);
+            Event::Restarted { last_index, last_hashes, snapshot, .. } => {
+                self.restart(*last_index, last_hashes, *snapshot, &trace.lines[seq + 1..]);
+            }
+            Event::Installed { at, log_ends } => {
+                if *log_ends == at.index {
+                    self.hashes.clear(); // What was there before may have been another log.
+                }
+                self.hashes.insert(at.index, at.hash);
             }
             Event::Appended { at } => {
                 self.truncate(at.index);
@@ -31,9 +39,15 @@ impl NodeLog {
         }
     }
 
-    /// The hash of the log up to an index, where it is known.
-    pub(super) fn hash(&self, index: u64) -> Option<Hash> {
-        self.hashes.get(&index).copied()
+    /// The hash of the log up to an index, where it is known: from the node's own traces, or because the log goes on to a place that other
+    /// traces tell the way to.
+    pub(super) fn hash(&self, index: u64, ancestry: &Ancestry) -> Option<Hash> {
+        let (known, hash) = self.hashes.range(index..).next()?;
+        let mut hash = *hash;
+        for above in (index + 1..=*known).rev() {
+            hash = ancestry.before(above, hash)?;
+        }
+        Some(hash)
     }
 
     fn truncate(&mut self, from: u64) {
@@ -45,14 +59,24 @@ impl NodeLog {
 
     /// A log of which the last hashes are shown. Where the first of them is as it was, everything before it is, too: equal hashes
     /// mean equal logs.
-    fn restart(&mut self, last_index: u64, shown: &[Hash], later: &[Line]) {
+    fn restart(
+        &mut self,
+        last_index: u64,
+        shown: &[Hash],
+        snapshot: Option<Position>,
+        later: &[Line],
+    ) {
         let first = last_index.saturating_sub(shown.len() as u64) + 1;
-        let known = first == 1 || shown.first().is_some_and(|hash| self.hash(first) == Some(*hash));
+        let held = |index, hash: &Hash| self.hashes.get(&index) == Some(hash);
+        let known = first == 1
+            || shown.first().is_some_and(|hash| held(first, hash))
+            || snapshot.is_some_and(|at| at.index + 1 == first && held(at.index, &at.hash));
         if !known {
             self.hashes.clear();
             self.learn(last_index, later);
         }
         self.truncate(first);
+        self.hashes.extend(snapshot.map(|at| (at.index, at.hash)));
         self.hashes.extend((first..=last_index).zip(shown.iter().copied()));
     }
 
@@ -71,6 +95,45 @@ impl NodeLog {
     }
 }
 
+/// What comes before each place in any log. The chained hash of a place stands for all that comes before it, so whoever appended or applied
+/// two neighbours tells it for every log that has the second.
+#[derive(Debug, Default)]
+pub(super) struct Ancestry(FxHashMap<(u64, Hash), Hash>);
+
+impl Ancestry {
+    pub(super) fn collect(traces: &[Trace]) -> Self {
+        let mut ancestry = Self::default();
+        for trace in traces {
+            let mut log = NodeLog::default();
+            let mut applied: Option<Position> = None;
+            for (seq, line) in trace.lines.iter().enumerate() {
+                match &line.event {
+                    Event::Appended { at } => {
+                        let before = at.index.checked_sub(1).and_then(|i| log.hashes.get(&i));
+                        ancestry.0.extend(before.map(|hash| ((at.index, at.hash), *hash)));
+                    }
+                    Event::Applied { at, .. } => {
+                        let before = applied.filter(|before| before.index + 1 == at.index);
+                        ancestry.0.extend(before.map(|before| ((at.index, at.hash), before.hash)));
+                        applied = Some(*at);
+                    }
+                    Event::Installed { at, .. } | Event::Restarted { snapshot: Some(at), .. } => {
+                        applied = Some(*at);
+                    }
+                    _ => {}
+                }
+                log.follow(trace, seq);
+            }
+        }
+        ancestry
+    }
+
+    /// The hash just before a place.
+    fn before(&self, index: u64, hash: Hash) -> Option<Hash> {
+        self.0.get(&(index, hash)).copied()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::traces;
@@ -82,10 +145,11 @@ mod tests {
         for trace in &traces(text) {
             (0..trace.lines.len()).for_each(|seq| log.follow(trace, seq));
         }
-        let hash = |index| log.hash(index).map_or(0, |hash| hash.0);
+        let ancestry = Ancestry::default();
+        let hash = |index| log.hash(index, &ancestry).map_or(0, |hash| hash.0);
         let hashes: Vec<_> = (1..=expected.len() as u64).map(hash).collect();
         assert_eq!(hashes, expected, "{text}");
-        assert_eq!(log.hash(expected.len() as u64 + 1), None, "{text}");
+        assert_eq!(log.hash(expected.len() as u64 + 1, &ancestry), None, "{text}");
     }
 
     #[test]
@@ -115,5 +179,35 @@ mod tests {
         check(&(behind + "n1.2 2 truncate 2\nn1.2 2 append 2@3 9\nn1.2 2 apply 2@3 9"), &[0, 9]);
         // Where nothing is shown nothing is known, not even that nothing happened.
         check(&(two.to_string() + "n1.2 1 restart 2@1"), &[0, 0]);
+    }
+
+    #[test]
+    fn a_snapshot_is_a_log_of_which_one_place_is_known() {
+        let two = "n1.1 1 append 1@1 a\nn1.1 1 append 2@1 b\n";
+        check(&(two.to_string() + "n1.1 2 install 3@2 c 3"), &[0, 0, 0xc]);
+        check(&(two.to_string() + "n1.1 1 append 3@1 c\nn1.1 2 install 2@1 b 3"), &[0xa, 0xb, 0xc]);
+        check(&(two.to_string() + "n1.2 2 restart 3@2 c - 2@1 b"), &[0xa, 0xb, 0xc]);
+        check(&(two.to_string() + "n1.2 2 restart 3@2 c - 2@1 e"), &[0, 0xe, 0xc]);
+    }
+
+    #[test]
+    fn what_comes_before_a_known_place_others_may_tell() {
+        let others =
+            "n2.1 1 append 1@1 a\nn2.1 1 append 2@1 b\nn2.1 1 apply 3@1 c\nn2.1 1 apply 4@1 d\n";
+        let ancestry = Ancestry::collect(&traces(others));
+        let installed = |at: &str| {
+            let mut log = NodeLog::default();
+            let traces = traces(&format!("n1.1 2 install {at}"));
+            log.follow(&traces[0], 0);
+            log
+        };
+        assert_eq!(installed("4@1 d 4").hash(3, &ancestry), Some(Hash(0xc)));
+        assert_eq!(
+            installed("4@1 d 4").hash(2, &ancestry),
+            None,
+            "nobody tells of 2 and 3 together"
+        );
+        assert_eq!(installed("2@1 b 2").hash(1, &ancestry), Some(Hash(0xa)));
+        assert_eq!(installed("4@1 e 4").hash(3, &ancestry), None, "another log");
     }
 }

@@ -1,5 +1,5 @@
 //! State machine safety: no two nodes apply different entries at an index (Raft, figure 3); each applies every entry once and in order, from
-//! the first after each start; and where nodes take a digest of their state, the same entries lead to the same state.
+//! the first, or the first after its snapshot, after each start; and where nodes take a digest of their state, the same entries lead to the same state.
 
 use super::agreement::Agreement;
 use super::{Place, conclude, counted, entries, places, violation};
@@ -15,7 +15,16 @@ pub fn check(traces: &[Trace]) -> CheckReport {
     for trace in traces {
         let mut applied = 0;
         for place in places(trace) {
-            let Event::Applied { at, state } = &place.line().event else { continue };
+            let (at, state) = match &place.line().event {
+                Event::Applied { at, state } => (at, state),
+                Event::Installed { at, .. } | Event::Restarted { snapshot: Some(at), .. } => {
+                    // Its state is what the entries up to there lead to.
+                    applied = at.index;
+                    logs.see(at.index, at.hash, place);
+                    continue;
+                }
+                _ => continue,
+            };
             violations.extend((at.index != applied + 1).then(|| skipped(applied, at.index, place)));
             applied = at.index;
             logs.see(at.index, at.hash, place);
@@ -63,6 +72,11 @@ fn differ(index: u64, places: [Place<'_>; 2], what: &str) -> Violation {
             let state = state.map(|state| format!(", state {state}")).unwrap_or_default();
             let (term, hash) = (at.entry_term, at.hash);
             place.cite(format_args!("applied index {index} of term {term}, log {hash}{state}"))
+        }
+        Event::Installed { at, .. } | Event::Restarted { snapshot: Some(at), .. } => {
+            let (index, term, hash) = (at.index, at.entry_term, at.hash);
+            place
+                .cite(format_args!("had a snapshot up to index {index} of term {term}, log {hash}"))
         }
         _ => place.who(),
     });
@@ -121,5 +135,32 @@ mod tests {
     #[test]
     fn without_two_that_applied_nothing_is_proved() {
         unknown(check, "n1.1 1 apply 1@1 a\nn1.1 1 apply 2@1 b\nn2.1 1 commit 1@1 a");
+    }
+
+    #[test]
+    fn a_snapshot_stands_for_the_entries_that_it_covers() {
+        let one = "n1.1 1 apply 1@1 a\nn1.1 1 apply 2@1 b\nn1.1 1 apply 3@1 c\n";
+        valid(
+            check,
+            &(one.to_string() + "n2.1 1 install 2@1 b 2\nn2.1 1 apply 3@1 c"),
+            "2 entries applied alike",
+        );
+        valid(
+            check,
+            &(one.to_string() + "n1.2 1 restart 2@1 b - 2@1 b\nn1.2 1 apply 3@1 c"),
+            "2 entries applied alike",
+        );
+        refuted(
+            check,
+            &(one.to_string() + "n2.1 1 install 2@1 e 2"),
+            "n1.1 and n2.1 applied different entries or a different order of them, up to index 2",
+            &["n2.1 had a snapshot up to index 2 of term 1, log 000000000000000e: line 1"],
+        );
+        refuted(
+            check,
+            &(one.to_string() + "n2.1 1 install 2@1 b 2\nn2.1 1 apply 4@1 d"),
+            "n2.1 applied index 4 after index 2",
+            &[],
+        );
     }
 }

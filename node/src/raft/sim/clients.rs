@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::effects::Input;
 use super::super::{NodeId, RequestId};
 use super::cluster::Sim;
-use super::{KEYS, LIVENESS_TICKS, PATIENCE_TICKS};
+use super::{KEYS, LIVENESS_TICKS, PATIENCE_TICKS, PINNED_READER};
 use crate::kv::{Command, Proposal};
 
 #[derive(Clone)]
@@ -36,7 +36,7 @@ impl Sim {
                 for node in self.nodes.values_mut() {
                     node.waiting.retain(|_, waiting| *waiting != client);
                 }
-                self.clients[client].target = self.any_node();
+                self.turn_to(client, None);
                 self.finish(client, EventType::Info, None);
             }
             None => {}
@@ -44,7 +44,16 @@ impl Sim {
         if self.random.between(0, 4) == 0 {
             let key = format!("k{}", self.random.between(0, KEYS));
             let kind = self.random.between(0, 5);
+            let kind = if client == PINNED_READER { 0 } else { kind };
             self.invoke(client, key, kind);
+        }
+    }
+
+    /// A client turns to another node. Not so the one that stays where it is and reads: it sees what is stale there.
+    pub(super) fn turn_to(&mut self, client: usize, node: Option<NodeId>) {
+        let node = node.unwrap_or_else(|| self.any_node());
+        if client != PINNED_READER {
+            self.clients[client].target = node;
         }
     }
 
@@ -66,6 +75,7 @@ impl Sim {
         };
         let id = RequestId(self.next_value as u64);
         self.record(client, EventType::Invoke, f, &key, argument, None);
+        let forward = self.chance(50);
         let state = &mut self.clients[client];
         state.key = key;
         state.request = id;
@@ -73,13 +83,13 @@ impl Sim {
         let target = state.target;
         let node = self.nodes.get_mut(&target).expect("nodes are numbered");
         if node.raft.is_none() {
-            self.clients[client].target = self.any_node();
+            self.turn_to(client, None);
             self.finish(client, EventType::Fail, Some("not sent"));
             return;
         }
         node.waiting.insert(id, client);
         let input = match operation {
-            Operation::Read => Input::Read { id },
+            Operation::Read => Input::Read { id, forward },
             Operation::Change(command) => Input::Propose {
                 id,
                 command: postcard::to_stdvec(&Proposal::Plain(command)).expect("our own command"),
@@ -144,8 +154,11 @@ impl Sim {
         });
     }
 
-    /// Heals everything, and requires that the cluster serves again: every key is read and written.
+    /// Crashes who leads, heals everything, and requires that the cluster serves again: every key is read and written.
     pub(super) fn must_recover(&mut self) {
+        for id in self.leaders() {
+            self.crash(id);
+        }
         self.faulty = false;
         self.cut.clear();
         let down: Vec<_> =
@@ -160,7 +173,18 @@ impl Sim {
                 return;
             }
         }
-        assert!(!self.sound, "not every key was served in {LIVENESS_TICKS} ticks after the heal");
+        let nodes: Vec<_> = self.nodes.values().filter_map(|node| node.raft.as_ref()).collect();
+        let last = nodes.iter().map(|raft| {
+            let (id, term, role) = (raft.id(), raft.term(), raft.role());
+            let (commit, last, members) = (raft.commit(), raft.last_index(), raft.configuration());
+            let repairing = raft.repairing;
+            format!("{id}: term {term}, {commit} of {last}, repairing {repairing:?}, {members:?}, {role:?}\n")
+        });
+        let last: String = last.collect();
+        assert!(
+            !self.sound,
+            "not every key was served {LIVENESS_TICKS} ticks after the heal:\n{last}"
+        );
     }
 
     /// Whether every key was read and written since this place in the history.

@@ -6,17 +6,17 @@ use checker::history::{Event as HistoryEvent, EventType};
 use checker::trace::{Trace, Written};
 
 use super::super::disk::Disk;
-use super::super::effects::{Answer, Effects, Input};
+use super::super::effects::{Answer, Apply, Commit, Effects, Input};
 use super::super::log::Payload;
 use super::super::message::Message;
 use super::super::random::Random;
-use super::super::{Config, NodeId, Raft, RequestId};
+use super::super::{Config, Limits, LogIndex, NodeId, Raft, RequestId, Role};
 use crate::bug::Bug;
 use crate::kv::{self, Command, Object, Query, Refusal, Store};
 use crate::trace::{Event, Line, Record};
 
 use super::clients::{Client, Operation};
-use super::{CLIENTS, NEVER, Tally};
+use super::{CLIENTS, LEASE_TICKS, NEVER, SNAPSHOT_ENTRIES, SPARE_NODES, Tally};
 
 pub(super) struct Sim {
     pub(super) random: Random,
@@ -46,6 +46,8 @@ pub(super) struct Node {
     pub(super) raft: Option<Raft>,
     pub(super) store: Store,
     pub(super) applied: u64,
+    /// How far it ever said that it had committed.
+    pub(super) committed: u64,
     pub(super) incarnation: u64,
     /// Who waits, by request.
     pub(super) waiting: BTreeMap<RequestId, usize>,
@@ -58,11 +60,51 @@ pub(super) struct Sent {
     pub(super) message: Message,
 }
 
+impl Node {
+    fn new(config: Config) -> Self {
+        Self {
+            config,
+            disk: Disk::default(),
+            raft: None,
+            store: Store::default(),
+            applied: 0,
+            committed: 0,
+            incarnation: 0,
+            waiting: BTreeMap::new(),
+        }
+    }
+}
+
+/// Limits are so narrow that everything happens that they are there for.
+fn config(id: NodeId, founders: BTreeSet<NodeId>, seed: u64) -> Config {
+    Config {
+        id,
+        founders,
+        heartbeat_ticks: 3,
+        election_timeout_ticks: 10..20,
+        first_election_timeout_ticks: None,
+        limits: Limits {
+            message_bytes_max: 100,
+            inflight_messages_max: 3,
+            inflight_bytes_max: 250,
+            uncommitted_bytes_max: 1_000,
+            chunk_bytes_max: 10,
+            retained_entries: 2,
+            learner_lag_entries: 5,
+        },
+        lease_ticks: None,
+        seed,
+        bug: None,
+    }
+}
+
 impl Sim {
     pub(super) fn new(seed: u64, bug: Option<Bug>) -> Self {
         let mut random = Random::seeded(seed);
         let count = random.between(3, 6);
-        let ids: BTreeSet<_> = (1..=count).map(NodeId).collect();
+        let leases = random.between(0, 4) == 0;
+        let founders: BTreeSet<_> = (1..=count).map(NodeId).collect();
+        let ids: Vec<_> = (1..=count + SPARE_NODES).map(NodeId).collect();
         let mut sim = Self {
             random,
             now: 0,
@@ -80,39 +122,23 @@ impl Sim {
             tally: Tally::default(),
             sound: bug.is_none(),
         };
-        for id in &ids {
-            let config = Config {
-                id: *id,
-                peers: ids.iter().copied().filter(|peer| peer != id).collect(),
-                heartbeat_ticks: 3,
-                election_timeout_ticks: 10..20,
-                first_election_timeout_ticks: None,
-                seed: seed.wrapping_mul(31) + u64::from(id.0),
-                bug,
-            };
-            let node = Node {
-                config,
-                disk: Disk::default(),
-                raft: None,
-                store: Store::default(),
-                applied: 0,
-                incarnation: 0,
-                waiting: BTreeMap::new(),
-            };
-            sim.nodes.insert(*id, node);
-            sim.start(*id);
+        for id in ids {
+            let seed = seed.wrapping_mul(31) + u64::from(id.0);
+            let lease_ticks = leases.then_some(LEASE_TICKS);
+            let founders = founders.clone();
+            sim.nodes
+                .insert(id, Node::new(Config { lease_ticks, bug, ..config(id, founders, seed) }));
+            sim.start(id);
         }
         for number in 0..CLIENTS {
             let process = sim.fresh_process();
-            let target = NodeId(number % count + 1);
-            let (key, seen) = (String::new(), BTreeMap::new());
             sim.clients.push(Client {
                 process,
-                key,
+                key: String::new(),
                 waiting: None,
                 request: RequestId(0),
-                seen,
-                target,
+                seen: BTreeMap::new(),
+                target: NodeId(number % count + 1),
             });
         }
         sim
@@ -131,17 +157,34 @@ impl Sim {
         NodeId(self.random.between(1, self.nodes.len() as u32 + 1))
     }
 
+    /// Who believes that it leads.
+    pub(super) fn leaders(&self) -> Vec<NodeId> {
+        let leads = |raft: &Raft| matches!(raft.role(), Role::Leader(_));
+        let nodes = self.nodes.iter();
+        nodes.filter(|(_, node)| node.raft.as_ref().is_some_and(leads)).map(|(id, _)| *id).collect()
+    }
+
+    /// A node to do something to: a leader as often as not, since that is where it hurts.
+    pub(super) fn victim(&mut self) -> NodeId {
+        let leaders = self.leaders();
+        match leaders.first() {
+            Some(leader) if self.chance(50) => *leader,
+            _ => self.any_node(),
+        }
+    }
+
     /// Starts a node on its disk.
     pub(super) fn start(&mut self, id: NodeId) {
         let node = self.nodes.get_mut(&id).expect("nodes are numbered");
         node.incarnation += 1;
         node.config.seed = node.config.seed.wrapping_add(1);
-        node.raft =
-            Some(Raft::new(node.config.clone(), node.disk.hard_state, node.disk.entries.clone()));
+        let (raft, effects) = Raft::new(node.config.clone(), node.disk.durable.clone());
+        node.raft = Some(raft);
         node.store = Store::default();
         node.applied = 0;
         let (node, incarnation) = (id.to_string(), node.incarnation);
         self.traces.push(Trace { node, incarnation, lines: Vec::new() });
+        self.carry_out_and_crash(id, effects);
     }
 
     pub(super) fn crash(&mut self, id: NodeId) {
@@ -149,6 +192,7 @@ impl Sim {
         if node.raft.take().is_some() {
             node.waiting.clear(); // Its clients will lose patience.
             self.tally.crashes += 1;
+            self.maybe_damage(id);
         }
     }
 
@@ -157,58 +201,74 @@ impl Sim {
             return;
         };
         let effects = raft.step(input);
-        // A crash may hit between any two effects, and likes to hit a node that has just voted.
+        self.carry_out_and_crash(id, effects);
+        self.maybe_snapshot(id);
+    }
+
+    /// A crash may hit between any two effects, in the middle of what is written to disk too, and likes to hit a node that has just voted or taken
+    /// a snapshot.
+    pub(super) fn carry_out_and_crash(&mut self, id: NodeId, effects: Effects) {
         let voted = effects.trace.iter().any(|r| matches!(r.event, Event::VoteGranted { .. }));
-        let one_in = if voted { 10 } else { 4_000 };
+        let one_in = if voted || effects.stand_alone() { 10 } else { 4_000 };
         let crashes = self.faulty && self.random.between(0, one_in) == 0;
-        let crash_after = if crashes { self.random.between(0, 4) } else { NEVER };
+        let crash_after = if crashes { self.random.between(0, 3) } else { NEVER };
+        let node = self.nodes.get_mut(&id).expect("nodes are numbered");
         if crash_after == 0 {
+            node.disk.persist_part(&effects, self.random.between(0, 5) as usize);
             self.crash(id);
             return;
         }
-        self.nodes.get_mut(&id).expect("nodes are numbered").disk.persist(&effects);
+        node.disk.persist(&effects);
+        self.tally.snapshots += u64::from(effects.snapshot.is_some());
+        if node.raft.as_ref().is_some_and(|raft| !raft.is_repairing()) {
+            node.disk.durable.damaged_up_to = None;
+        }
+        node.committed = node.committed.max(node.raft.as_ref().map_or(0, |raft| raft.commit().0));
+        self.record_trace(id, &effects.trace);
         if crash_after == 1 {
             self.crash(id);
             return;
         }
-        self.record_trace(id, &effects.trace);
-        if crash_after == 2 {
-            self.crash(id);
-            return;
-        }
         self.carry_out(id, effects);
-        if crash_after == 3 {
+        if crash_after == 2 {
             self.crash(id);
         }
     }
 
-    pub(super) fn carry_out(&mut self, id: NodeId, effects: Effects) {
+    /// Writes the state machine down when enough has been applied since the last time.
+    fn maybe_snapshot(&mut self, id: NodeId) {
+        let node = self.nodes.get_mut(&id).expect("nodes are numbered");
+        let kept = node.disk.durable.snapshot.as_ref().map_or(0, |s| s.meta.last_index.0);
+        if node.raft.is_some() && node.applied >= kept + SNAPSHOT_ENTRIES {
+            let (index, data) = (LogIndex(node.applied), node.store.snapshot().into());
+            self.step(id, Input::Snapshotted { index, data });
+        }
+    }
+
+    fn carry_out(&mut self, id: NodeId, effects: Effects) {
         for (to, message) in effects.messages {
             self.send(Sent { from: id, to, message });
         }
-        for commit in effects.committed {
-            let (index, hash) = (commit.entry.index.0, commit.hash);
-            let node = self.nodes.get_mut(&id).expect("nodes are numbered");
-            assert_eq!(index, node.applied + 1, "{id} applies without gaps");
-            node.applied = index;
-            let known = *self.applied.entry(index).or_insert(hash);
-            assert!(!self.sound || known == hash, "two nodes apply different entries at {index}");
-            let Payload::Command(command) = &commit.entry.payload else { continue };
-            let proposal = postcard::from_bytes(command).expect("our own commands");
-            let outcome = node.store.apply(index, &proposal);
-            let client = commit.request.and_then(|request| node.waiting.remove(&request));
-            match (client, outcome) {
-                (Some(client), Ok(_)) => self.finish(client, EventType::Ok, None),
-                (Some(client), Err(refusal)) => {
-                    assert_eq!(refusal, Refusal::Mismatch, "there are registers only");
-                    self.finish(client, EventType::Fail, Some("mismatch"))
+        for apply in effects.apply {
+            match apply {
+                Apply::Entry(commit) => self.apply(id, &commit),
+                Apply::Restore(snapshot) => {
+                    let node = self.nodes.get_mut(&id).expect("nodes are numbered");
+                    node.store = Store::restore(&snapshot.data).expect("our own bytes");
+                    node.applied = snapshot.meta.last_index.0;
+                    self.see_applied(id, snapshot.meta.last_index.0, snapshot.meta.hash);
+                    self.tally.restored += 1;
                 }
-                (None, _) => {}
             }
         }
         for read in effects.reads {
             let node = self.nodes.get_mut(&id).expect("nodes are numbered");
             let Some(client) = node.waiting.remove(&read.id) else { continue };
+            if read.leased && !node.raft.as_ref().is_some_and(Raft::lease_holds) {
+                self.finish(client, EventType::Fail, None);
+                continue;
+            }
+            self.tally.leased += u64::from(read.leased);
             let query = Query::Read { key: self.clients[client].key.clone() };
             let value = match node.store.query(&query) {
                 Ok(kv::Answer::Object(Some(Object::Register(value)))) => Some(value),
@@ -221,14 +281,47 @@ impl Sim {
             let Some(client) = node.waiting.remove(&request) else { continue };
             match answer {
                 Answer::NotLeader { leader } => {
-                    self.clients[client].target = leader.unwrap_or_else(|| self.any_node());
+                    self.turn_to(client, leader);
                     self.finish(client, EventType::Fail, None);
                 }
-                Answer::ReadAbandoned => self.finish(client, EventType::Fail, None),
+                Answer::ReadAbandoned | Answer::Refused(_) => {
+                    self.finish(client, EventType::Fail, None)
+                }
                 Answer::OutcomeUnknown => self.finish(client, EventType::Info, None),
             }
         }
         self.acknowledge_early(id);
+    }
+
+    fn apply(&mut self, id: NodeId, commit: &Commit) {
+        let index = commit.entry.index.0;
+        self.see_applied(id, index, commit.hash);
+        let node = self.nodes.get_mut(&id).expect("nodes are numbered");
+        assert_eq!(index, node.applied + 1, "{id} applies without gaps");
+        node.applied = index;
+        if let Payload::Configuration(members) = &commit.entry.payload {
+            self.tally.changes += u64::from(commit.request.is_some() && !members.is_joint());
+        }
+        let Payload::Command(command) = &commit.entry.payload else { return };
+        let proposal = postcard::from_bytes(command).expect("our own commands");
+        let outcome = node.store.apply(index, &proposal);
+        let client = commit.request.and_then(|request| node.waiting.remove(&request));
+        match (client, outcome) {
+            (Some(client), Ok(_)) => self.finish(client, EventType::Ok, None),
+            (Some(client), Err(refusal)) => {
+                assert_eq!(refusal, Refusal::Mismatch, "there are registers only");
+                self.finish(client, EventType::Fail, Some("mismatch"));
+            }
+            (None, _) => {}
+        }
+    }
+
+    fn see_applied(&mut self, id: NodeId, index: u64, hash: u64) {
+        let known = *self.applied.entry(index).or_insert(hash);
+        assert!(
+            !self.sound || known == hash,
+            "{id} applies other entries than others up to {index}"
+        );
     }
 
     /// The planted bug `ack-before-commit`, which is the shell's.
@@ -301,47 +394,5 @@ impl Sim {
         if self.faulty {
             self.break_something();
         }
-    }
-
-    pub(super) fn break_something(&mut self) {
-        if self.random.between(0, 120) == 0 {
-            let id = self.any_node();
-            self.crash(id);
-        }
-        let down: Vec<_> =
-            self.nodes.iter().filter(|(_, node)| node.raft.is_none()).map(|(id, _)| *id).collect();
-        for id in down {
-            if self.random.between(0, 8) == 0 {
-                self.start(id);
-            }
-        }
-        match self.random.between(0, 150) {
-            0 => self.cut.clear(),
-            1 => {
-                let cut_off = self.any_node();
-                self.cut = self.links(|from, to| from == cut_off || to == cut_off);
-            }
-            2 => {
-                let mute = self.any_node();
-                self.cut = self.links(|from, _| from == mute);
-            }
-            3 => {
-                let border = self.any_node();
-                self.cut = self.links(|from, to| (from <= border) != (to <= border));
-            }
-            4 | 5 => {
-                // Two that do not hear each other, with a bridge between them.
-                let (one, other) = (self.any_node(), self.any_node());
-                self.cut =
-                    self.links(|from, to| (from, to) == (one, other) || (to, from) == (one, other));
-            }
-            _ => {}
-        }
-    }
-
-    pub(super) fn links(&self, cut: impl Fn(NodeId, NodeId) -> bool) -> BTreeSet<(NodeId, NodeId)> {
-        let ids: Vec<_> = self.nodes.keys().copied().collect();
-        let pairs = ids.iter().flat_map(|from| ids.iter().map(move |to| (*from, *to)));
-        pairs.filter(|(from, to)| cut(*from, *to)).collect()
     }
 }

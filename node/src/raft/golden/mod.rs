@@ -4,33 +4,46 @@
 //!
 //! Commands:
 //!
-//! * `cluster nodes=3 timeouts="168,210,200" [bug=NAME]`: nodes with these first election time-outs, in ticks; a tick is a millisecond here
+//! * `cluster nodes=3 timeouts="168,210,200" [longest=N] [bug=NAME]`: nodes with these first election time-outs, in ticks; a tick is a
+//!   millisecond here. Later ones are drawn between 100 and `longest`, which is far away unless it is given.
+//!   `message=BYTES inflight=MESSAGES uncommitted=BYTES` set limits; an entry counts its command and 16 bytes;
+//!   `chunk=BYTES` cuts snapshots, `retain=ENTRIES` stay in the log though a snapshot covers them (none by default);
+//!   a learner may lack `lag=ENTRIES` when it is to vote. `founders=NODES` begin the cluster, the others are outside; `lease=TICKS` allows
+//!   lease reads
 //! * `timeout NODE TICKS`: the current time-out of a node ends so many ticks after it began
 //! * `run TICKS`: so often, all nodes tick, and then all messages are delivered
 //! * `tick NODE [TICKS]`: one node ticks; its messages wait
-//! * `campaign NODE`: its election time-out ends now; its messages wait
-//! * `propose NODE COMMAND [times=N]`, `read NODE`: a client's request; messages wait
+//! * `time-out NODE`: its election time-out ends now; its messages wait
+//! * `campaign NODE [uninvited]`: it begins an election at once, as if the leader had handed over: no pre-vote, and nobody stands by the
+//!   leader; `uninvited`, as if it had won a pre-vote
+//! * `propose NODE COMMAND [times=N]`, `read NODE [forward]`: a client's request; messages wait
+//! * `change NODE [learners=NODES] VOTERS`, `transfer NODE [NODE]`: a request of an operator; messages wait
+//! * `damage NODE INDEX`: the disk of a node that is down loses its log from there on, and knows it
+//! * `snapshot NODE`: it writes its state machine down
 //! * `deliver [from=NODE] [to=NODE]`: delivers what waits now, not what comes of it
 //! * `stabilize`: delivers until nothing waits
 //! * `drop [from=NODE] [to=NODE]`: loses what waits
 //! * `repeat from=NODE to=NODE [back=N]`: the last message (or the Nth before it) that was delivered on that link comes again
-//! * `partition "a,b" "c,d,e"`, `heal`: what is sent between groups is lost
+//! * `partition "a,b" "c,d,e"`, `cut "a" "b,c"`, `heal`: what is sent between groups, or from these to those, is lost
 //! * `crash NODE`, `restart NODE`
 //! * `commit`: how long each log is, and how far it is committed
 //! * `state [NODE]`: role, term, vote, commit index, log (`?` marks what is not committed) and the value applied last
 
+mod setup;
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::error::Error;
 use std::fmt::Write;
 
 use goldenscript::{Command, Context};
 
+use self::words::{Result, answer_words, body_words, event_words, name, nodes, parse, state_words};
 use super::disk::Disk;
-use super::effects::{Answer, Effects, Input};
+use super::effects::{Apply, Commit, Effects, Input};
 use super::log::Payload;
-use super::message::{Body, Message};
-use super::{Config, LogIndex, NodeId, Raft, RequestId, Role};
-use crate::trace::{Event, Record};
+use super::message::Message;
+use super::{Config, LogIndex, NodeId, Raft, RequestId, Snapshot};
+use crate::trace::Record;
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the scripts are files")]
@@ -45,12 +58,8 @@ fn golden_scripts() {
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         ran += 1;
     }
-    assert!(ran >= 20, "only {ran} scripts were found");
+    assert!(ran >= 60, "only {ran} scripts were found");
 }
-
-/// Election time-outs that are drawn, when the script fixes none: long enough never to matter.
-const DRAWN_TICKS: u32 = 100_000;
-const HEARTBEAT_TICKS: u32 = 50;
 
 #[derive(Default)]
 struct Cluster {
@@ -59,6 +68,8 @@ struct Cluster {
     delivered: Vec<Sent>,
     /// The group of each node, while there is a partition.
     groups: BTreeMap<NodeId, usize>,
+    /// Directed links that lose everything.
+    cut: BTreeSet<(NodeId, NodeId)>,
     requests: u64,
     output: String,
 }
@@ -77,8 +88,6 @@ struct Sent {
     to: NodeId,
     message: Message,
 }
-
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 impl goldenscript::Runner for Cluster {
     type Command = Command;
@@ -102,11 +111,19 @@ impl goldenscript::Runner for Cluster {
                     self.step(id, Input::Tick)?;
                 }
             }
-            "campaign" => {
-                let id = node("campaign")?;
+            "time-out" => {
+                let id = node("time-out")?;
                 let raft = self.raft(id)?;
                 raft.election_timeout_ticks = raft.elapsed_ticks + 1;
                 self.step(id, Input::Tick)?;
+            }
+            "campaign" => {
+                let id = node("campaign")?;
+                let uninvited = arguments.next_pos() == Some("uninvited");
+                let raft = self.raft(id)?;
+                raft.campaign(!uninvited);
+                let effects = std::mem::take(&mut raft.effects);
+                self.carry_out(id, effects)?;
             }
             "propose" => {
                 let id = node("propose")?;
@@ -120,15 +137,46 @@ impl goldenscript::Runner for Cluster {
             }
             "read" => {
                 let id = node("read")?;
+                let forward = arguments.next_pos() == Some("forward");
                 let request = self.request(id, "read");
-                self.step(id, Input::Read { id: request })?;
+                self.step(id, Input::Read { id: request, forward })?;
+            }
+            "change" => {
+                let id = node("change")?;
+                let learners = nodes(arguments.take_key("learners").unwrap_or_default())?;
+                let voters = nodes(arguments.next_pos().unwrap_or_default())?;
+                let request = self.request(id, "change");
+                self.step(id, Input::ChangeMembers { id: request, voters, learners })?;
+            }
+            "transfer" => {
+                let id = node("transfer")?;
+                let to = arguments.next_pos().map(parse).transpose()?;
+                self.step(id, Input::TransferLeadership { to })?;
+            }
+            "damage" => {
+                let id = node("damage")?;
+                let from =
+                    arguments.next_pos().ok_or("from which index?")?.parse().map(LogIndex)?;
+                let durable = &mut self.node(id)?.disk.durable;
+                durable.damaged_up_to = durable.entries.last().map(|entry| entry.index);
+                durable.entries.retain(|entry| entry.index < from);
+            }
+            "snapshot" => {
+                let id = node("snapshot")?;
+                let data = self.node(id)?.value.clone().unwrap_or_default().into_bytes().into();
+                let index = self.raft(id)?.commit();
+                self.step(id, Input::Snapshotted { index, data })?;
             }
             "deliver" => self.deliver(command)?,
             "stabilize" => self.stabilize()?,
             "drop" => self.drop_waiting(command)?,
             "repeat" => self.repeat(command)?,
             "partition" => self.partition(command)?,
-            "heal" => self.groups.clear(),
+            "cut" => self.cut(command)?,
+            "heal" => {
+                self.groups.clear();
+                self.cut.clear();
+            }
             "crash" => self.node(node("crash")?)?.raft = None,
             "restart" => self.restart(node("restart")?)?,
             "commit" => self.commit(),
@@ -140,48 +188,6 @@ impl goldenscript::Runner for Cluster {
 }
 
 impl Cluster {
-    fn cluster(&mut self, command: &Command) -> Result<()> {
-        let mut arguments = command.consume_args();
-        let count: u32 = arguments.take_key("nodes").ok_or("how many nodes?")?.parse()?;
-        let timeouts = arguments.take_key("timeouts").unwrap_or_default();
-        let timeouts: Vec<u32> = timeouts
-            .split(',')
-            .filter(|t| !t.is_empty())
-            .map(str::parse)
-            .collect::<std::result::Result<_, _>>()?;
-        let bug = arguments.take_key("bug").map(str::parse).transpose()?;
-        arguments.reject_next()?;
-        let ids: BTreeSet<_> = (1..=count).map(NodeId).collect();
-        for (place, id) in ids.iter().enumerate() {
-            let config = Config {
-                id: *id,
-                peers: ids.iter().copied().filter(|peer| peer != id).collect(),
-                heartbeat_ticks: HEARTBEAT_TICKS,
-                election_timeout_ticks: DRAWN_TICKS..DRAWN_TICKS + 1,
-                first_election_timeout_ticks: timeouts.get(place).copied(),
-                seed: u64::from(id.0),
-                bug,
-            };
-            self.nodes.insert(*id, Node { config, disk: Disk::default(), raft: None, value: None });
-            self.start(*id)?;
-        }
-        Ok(())
-    }
-
-    fn start(&mut self, id: NodeId) -> Result<()> {
-        let node = self.node(id)?;
-        node.raft =
-            Some(Raft::new(node.config.clone(), node.disk.hard_state, node.disk.entries.clone()));
-        node.value = None;
-        Ok(())
-    }
-
-    fn restart(&mut self, id: NodeId) -> Result<()> {
-        self.start(id)?;
-        self.node(id)?.config.first_election_timeout_ticks = None;
-        self.step(id, Input::Tick)
-    }
-
     fn node(&mut self, id: NodeId) -> Result<&mut Node> {
         self.nodes.get_mut(&id).ok_or_else(|| "no such node".into())
     }
@@ -220,6 +226,13 @@ impl Cluster {
     /// In the order that [`Effects`] prescribes.
     fn carry_out(&mut self, id: NodeId, effects: Effects) -> Result<()> {
         self.node(id)?.disk.persist(&effects);
+        if let Some(Snapshot { meta, .. }) = &effects.snapshot {
+            let _ =
+                writeln!(self.output, "{} saves a snapshot up to {}", name(id), meta.last_index);
+        }
+        if let Some(keep_from) = effects.compact {
+            let _ = writeln!(self.output, "{} forgets its log before {keep_from}", name(id));
+        }
         for Record { term, event } in &effects.trace {
             let _ = writeln!(self.output, "{} [{term}] {}", name(id), event_words(event));
         }
@@ -234,18 +247,22 @@ impl Cluster {
             );
             self.waiting.push_back(Sent { from: id, to, message });
         }
-        for commit in effects.committed {
-            if let Payload::Command(command) = &commit.entry.payload {
-                let value = String::from_utf8_lossy(command).into_owned();
-                if let Some(request) = commit.request {
-                    let _ = writeln!(self.output, "{}: request {} is done", name(id), request.0);
+        for apply in effects.apply {
+            match apply {
+                Apply::Entry(commit) => self.apply(id, &commit)?,
+                Apply::Restore(Snapshot { meta, data }) => {
+                    let value = String::from_utf8_lossy(&data).into_owned();
+                    let last = meta.last_index;
+                    let _ =
+                        writeln!(self.output, "{} restores its state at {last}: {value}", name(id));
+                    self.node(id)?.value = Some(value);
                 }
-                self.node(id)?.value = Some(value);
             }
         }
         for read in effects.reads {
             let value = self.node(id)?.value.clone().unwrap_or_else(|| "nothing".into());
-            let _ = writeln!(self.output, "{}: request {} reads {value}", name(id), read.id.0);
+            let how = if read.leased { " under its lease" } else { "" };
+            let _ = writeln!(self.output, "{}: request {} reads {value}{how}", name(id), read.id.0);
         }
         for (request, answer) in effects.answers {
             let _ = writeln!(
@@ -255,6 +272,16 @@ impl Cluster {
                 request.0,
                 answer_words(answer)
             );
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, id: NodeId, commit: &Commit) -> Result<()> {
+        if let Some(request) = commit.request {
+            let _ = writeln!(self.output, "{}: request {} is done", name(id), request.0);
+        }
+        if let Payload::Command(command) = &commit.entry.payload {
+            self.node(id)?.value = Some(String::from_utf8_lossy(command).into_owned());
         }
         Ok(())
     }
@@ -274,7 +301,8 @@ impl Cluster {
     /// Delivers a message, unless its receiver is down or cut off.
     fn hand_over(&mut self, sent: Sent) -> Result<()> {
         let group = |id: &NodeId| self.groups.get(id).copied().unwrap_or_default();
-        if group(&sent.from) != group(&sent.to) || self.node(sent.to)?.raft.is_none() {
+        let cut = self.cut.contains(&(sent.from, sent.to)) || group(&sent.from) != group(&sent.to);
+        if cut || self.node(sent.to)?.raft.is_none() {
             return Ok(());
         }
         self.delivered.push(sent.clone());
@@ -343,6 +371,16 @@ impl Cluster {
         Ok(())
     }
 
+    fn cut(&mut self, command: &Command) -> Result<()> {
+        let mut arguments = command.consume_args();
+        let mut group = || -> Result<Vec<NodeId>> {
+            arguments.next_pos().ok_or("from whom, to whom?")?.split(',').map(parse).collect()
+        };
+        let (from, to) = (group()?, group()?);
+        self.cut.extend(from.iter().flat_map(|from| to.iter().map(|to| (*from, *to))));
+        Ok(())
+    }
+
     fn commit(&mut self) {
         for (id, node) in &self.nodes {
             let Some(raft) = &node.raft else { continue };
@@ -358,116 +396,5 @@ impl Cluster {
             }
         }
         Ok(())
-    }
-}
-
-fn parse(text: &str) -> Result<NodeId> {
-    match text.as_bytes() {
-        [letter @ b'a'..=b'i'] => Ok(NodeId(u32::from(letter - b'a') + 1)),
-        _ => Err(format!("{text} is not a node: a, b, c…").into()),
-    }
-}
-
-fn name(id: NodeId) -> char {
-    char::from(b'a' + (id.0 - 1) as u8)
-}
-
-fn state_words(id: NodeId, node: &Node) -> String {
-    let Some(raft) = &node.raft else { return format!("{} down", name(id)) };
-    let role = match raft.role() {
-        Role::Follower { leader: Some(leader) } => format!("follower of {}", name(*leader)),
-        Role::Follower { leader: None } => "follower".into(),
-        Role::Candidate { votes } => {
-            format!("candidate with {}", votes.iter().map(|id| name(*id)).collect::<String>())
-        }
-        Role::Leader(_) => "leader".into(),
-    };
-    let vote =
-        raft.hard_state.vote.map_or_else(|| "none".to_string(), |vote| name(vote).to_string());
-    let log: Vec<_> = raft
-        .log
-        .slice(LogIndex(1), usize::MAX >> 1)
-        .iter()
-        .map(|entry| {
-            let mark = if entry.index > raft.commit() { "?" } else { "" };
-            format!("{}@{}{mark}", payload_words(&entry.payload), entry.term)
-        })
-        .collect();
-    format!(
-        "{} {role}, term {}, vote {vote}, commit {}, log [{}], value {}",
-        name(id),
-        raft.term(),
-        raft.commit(),
-        log.join(", "),
-        node.value.as_deref().unwrap_or("none")
-    )
-}
-
-fn payload_words(payload: &Payload) -> String {
-    match payload {
-        Payload::Noop => "noop".into(),
-        Payload::Command(command) => String::from_utf8_lossy(command).into_owned(),
-    }
-}
-
-fn event_words(event: &Event) -> String {
-    let who =
-        |id: &Option<NodeId>| id.map_or_else(|| "nobody".to_string(), |id| name(id).to_string());
-    match event {
-        Event::Started { .. } => "starts".into(),
-        Event::Restarted { vote, last_index, last_term, .. } => {
-            format!("restarts: vote {}, log ends at {last_index}@{last_term}", who(vote))
-        }
-        Event::BecameFollower { leader } => format!("follows {}", who(leader)),
-        Event::BecameCandidate => "is candidate".into(),
-        Event::BecameLeader { .. } => "is LEADER".into(),
-        Event::VoteGranted { candidate } => format!("votes for {}", name(*candidate)),
-        Event::Appended { at } => format!("appends {}@{}", at.index, at.entry_term),
-        Event::Truncated { from } => format!("removes its log from {from} on"),
-        Event::Acked { leader, match_index } => {
-            format!("acknowledges {match_index} to {}", name(*leader))
-        }
-        Event::Committed { at } => format!("has committed up to {}", at.index),
-        Event::Applied { at } => format!("applies {}", at.index),
-        Event::StateDigest { .. } => unreachable!("the shell's"),
-    }
-}
-
-fn body_words(body: &Body) -> String {
-    match body {
-        Body::RequestVote { last_index, last_term } => {
-            format!("vote for me, my log ends at {last_index}@{last_term}")
-        }
-        Body::RequestVoteReply { granted: true } => "you have my vote".into(),
-        Body::RequestVoteReply { granted: false } => "you do not get my vote".into(),
-        Body::AppendEntries { prev_index, prev_term, entries, commit, round } => {
-            let entries: Vec<_> = entries
-                .iter()
-                .map(|entry| format!("{}@{}", payload_words(&entry.payload), entry.term))
-                .collect();
-            let what = if entries.is_empty() {
-                "heartbeat".to_string()
-            } else {
-                format!("append {}", entries.join(", "))
-            };
-            format!("{what} after {prev_index}@{prev_term}, commit {commit}, round {round}")
-        }
-        Body::AppendAccepted { match_index, round } => {
-            format!("accepted up to {match_index}, round {round}")
-        }
-        Body::AppendRejected { prev_index, retry_from, round } => {
-            format!("rejected after {prev_index}, try from {retry_from}, round {round}")
-        }
-    }
-}
-
-fn answer_words(answer: Answer) -> String {
-    match answer {
-        Answer::NotLeader { leader: Some(leader) } => {
-            format!("not the leader, {} is", name(leader))
-        }
-        Answer::NotLeader { leader: None } => "not the leader, and knows none".into(),
-        Answer::OutcomeUnknown => "outcome unknown".into(),
-        Answer::ReadAbandoned => "read abandoned".into(),
     }
 }

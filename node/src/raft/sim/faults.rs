@@ -1,0 +1,103 @@
+//! What goes wrong in a simulated cluster, and what operators do meanwhile.
+
+use std::collections::BTreeSet;
+
+use super::super::effects::Input;
+use super::super::{NodeId, RequestId};
+use super::VOTERS_MIN;
+use super::cluster::Sim;
+
+impl Sim {
+    /// Crashes, restarts, cuts links, changes members, hands the leadership over: now and then.
+    pub(super) fn break_something(&mut self) {
+        match self.random.between(0, 120) {
+            0..=2 => self.change_members(),
+            3 => {
+                let id = self.victim();
+                self.step(id, Input::TransferLeadership { to: None });
+                self.tally.transfers += 1;
+            }
+            _ => {}
+        }
+        if self.random.between(0, 100) == 0 {
+            let id = self.victim();
+            self.crash(id);
+        }
+        let down: Vec<_> =
+            self.nodes.iter().filter(|(_, node)| node.raft.is_none()).map(|(id, _)| *id).collect();
+        for id in down {
+            if self.random.between(0, 8) == 0 {
+                self.start(id);
+            }
+        }
+        match self.random.between(0, 150) {
+            0 => self.cut.clear(),
+            1 => {
+                let cut_off = self.victim();
+                self.cut = self.links(|from, to| from == cut_off || to == cut_off);
+            }
+            2 => {
+                let mute = self.victim();
+                self.cut = self.links(|from, _| from == mute);
+            }
+            3 => {
+                let border = self.any_node();
+                self.cut = self.links(|from, to| (from <= border) != (to <= border));
+            }
+            4 | 5 => {
+                // Two that do not hear each other, with a bridge between them.
+                let (one, other) = (self.any_node(), self.any_node());
+                self.cut =
+                    self.links(|from, to| (from, to) == (one, other) || (to, from) == (one, other));
+            }
+            _ => {}
+        }
+    }
+
+    /// An operator adds a learner, makes learners voters, or removes a voter, as the leader sees the members.
+    fn change_members(&mut self) {
+        let id = self.victim();
+        let Some(raft) = self.nodes[&id].raft.as_ref() else { return };
+        let now = raft.configuration().clone();
+        let members = now.members();
+        let known = |id: &NodeId| members.contains(id) || now.removed.contains(id);
+        let outside: Vec<_> = self.nodes.keys().copied().filter(|id| !known(id)).collect();
+        let (mut voters, mut learners) = (now.voters, now.learners);
+        let least = if self.sound { VOTERS_MIN } else { 1 };
+        match self.random.between(0, 3) {
+            0 => learners.extend(outside.first()),
+            1 => voters.append(&mut learners),
+            _ if voters.len() > least => {
+                let place = self.random.between(0, voters.len() as u32) as usize;
+                let gone = voters.iter().nth(place).copied();
+                voters.retain(|id| Some(*id) != gone);
+            }
+            _ => return,
+        }
+        self.next_value += 1;
+        let request = RequestId(self.next_value as u64);
+        self.step(id, Input::ChangeMembers { id: request, voters, learners });
+    }
+
+    pub(super) fn links(&self, cut: impl Fn(NodeId, NodeId) -> bool) -> BTreeSet<(NodeId, NodeId)> {
+        let ids: Vec<_> = self.nodes.keys().copied().collect();
+        let pairs = ids.iter().flat_map(|from| ids.iter().map(move |to| (*from, *to)));
+        pairs.filter(|(from, to)| cut(*from, *to)).collect()
+    }
+
+    /// Now and then a disk loses the end of the log, and knows it: what was acknowledged is gone. One disk at a time.
+    pub(super) fn maybe_damage(&mut self, id: NodeId) {
+        let sound = self.nodes.values().all(|node| node.disk.durable.damaged_up_to.is_none());
+        if !self.faulty || !sound || !self.chance(50) {
+            return;
+        }
+        let node = self.nodes.get_mut(&id).expect("nodes are numbered");
+        let (committed, durable) = (node.committed, &mut node.disk.durable);
+        let Some(last) = durable.entries.last().map(|entry| entry.index) else { return };
+        if last.0 > committed {
+            durable.entries.retain(|entry| entry.index.0 <= committed);
+            durable.damaged_up_to = Some(last);
+            self.tally.damaged += 1;
+        }
+    }
+}

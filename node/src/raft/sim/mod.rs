@@ -42,7 +42,7 @@ const SNAPSHOT_ENTRIES: u64 = 15;
 /// A bug that no seed of so many convicts is not found.
 const BUG_SEEDS_MAX: u64 = 400;
 /// An operation without an answer after so many ticks is given up.
-const PATIENCE_TICKS: u64 = 120;
+const PATIENCE_TICKS: u64 = 50;
 
 /// What a seed did, so that a test can tell a run that proved something from one that did not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -137,7 +137,7 @@ fn sim_sound_clusters_keep_their_promises_and_recover() {
         assert!(run.not_valid().is_empty(), "again: {again}\n{:#?}", run.not_valid());
         let Tally { ok, leaders, lost, .. } = run.tally;
         // A run in which almost nothing succeeded, or nothing went wrong, would prove nothing.
-        assert!(ok > 30 && leaders > 1 && lost > 50, "seed {seed} proved nothing: {:?}", run.tally);
+        assert!(ok > 15 && leaders > 1 && lost > 50, "seed {seed} proved nothing: {:?}", run.tally);
         sum += run.tally;
     }
     println!("{} seeds: {sum:?}", seeds().count());

@@ -6,6 +6,7 @@ use super::super::effects::Input;
 use super::super::{NodeId, RequestId};
 use super::VOTERS_MIN;
 use super::cluster::Sim;
+use crate::bug::Bug;
 
 impl Sim {
     /// Crashes, restarts, cuts links, changes members, hands the leadership over: now and then.
@@ -63,11 +64,13 @@ impl Sim {
         let known = |id: &NodeId| members.contains(id) || now.removed.contains(id);
         let outside: Vec<_> = self.nodes.keys().copied().filter(|id| !known(id)).collect();
         let (mut voters, mut learners) = (now.voters, now.learners);
-        let least = if self.sound { VOTERS_MIN } else { 1 };
+        // With the bug that is about members, the operator removes them by the dozen.
+        let wild = self.nodes[&id].config.bug == Some(Bug::SingleServerChange2015);
         match self.random.between(0, 3) {
             0 => learners.extend(outside.first()),
             1 => voters.append(&mut learners),
-            _ if voters.len() > least => {
+            _ if wild => voters.retain(|voter| *voter == id || self.chance(50)),
+            _ if voters.len() > VOTERS_MIN => {
                 let place = self.random.between(0, voters.len() as u32) as usize;
                 let gone = voters.iter().nth(place).copied();
                 voters.retain(|id| Some(*id) != gone);

@@ -42,7 +42,7 @@ const SNAPSHOT_ENTRIES: u64 = 15;
 /// A bug that no seed of so many convicts is not found.
 const BUG_SEEDS_MAX: u64 = 400;
 /// An operation without an answer after so many ticks is given up.
-const PATIENCE_TICKS: u64 = 120;
+const PATIENCE_TICKS: u64 = 50;
 
 /// What a seed did, so that a test can tell a run that proved something from one that did not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -137,7 +137,7 @@ fn sim_sound_clusters_keep_their_promises_and_recover() {
         assert!(run.not_valid().is_empty(), "again: {again}\n{:#?}", run.not_valid());
         let Tally { ok, leaders, lost, .. } = run.tally;
         // A run in which almost nothing succeeded, or nothing went wrong, would prove nothing.
-        assert!(ok > 30 && leaders > 1 && lost > 50, "seed {seed} proved nothing: {:?}", run.tally);
+        assert!(ok > 15 && leaders > 1 && lost > 50, "seed {seed} proved nothing: {:?}", run.tally);
         sum += run.tally;
     }
     println!("{} seeds: {sum:?}", seeds().count());

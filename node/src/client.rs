@@ -170,24 +170,24 @@ mod tests {
     fn the_bytes_of_requests_and_answers_never_change_within_a_version() {
         assert_eq!(CLIENT_ALPN, b"faultline-kv/2");
         let key = || "k".to_string();
-        check(&Request::Query(Query::Read { key: key() }), &[1, 0, 0, 1, b'k']);
+        check(&Request::Query(Query::Read { key: key() }), &[2, 0, 0, 1, b'k']);
         let contains = Query::Contains { key: key(), element: -1 };
-        check(&Request::Query(contains), &[1, 0, 2, 1, b'k', 1]);
-        check(&Request::Propose(Proposal::Register), &[1, 1, 1]);
+        check(&Request::Query(contains), &[2, 0, 2, 1, b'k', 1]);
+        check(&Request::Propose(Proposal::Register), &[2, 1, 1]);
         let write = Command::Write { key: key(), value: 7 };
-        check(&Request::Propose(Proposal::Plain(write)), &[1, 1, 0, 0, 1, b'k', 14]);
+        check(&Request::Propose(Proposal::Plain(write)), &[2, 1, 0, 0, 1, b'k', 14]);
         let steps = vec![Step::Read { key: key() }, Step::Append { key: key(), element: 3 }];
         let command = Command::Transaction { steps };
         let once = Proposal::Once { session: 9, sequence: 300, answered: 2, command };
-        let bytes = [1, 1, 2, 9, 172, 2, 2, 12, 2, 0, 1, b'k', 2, 1, b'k', 6];
+        let bytes = [2, 1, 2, 9, 172, 2, 2, 12, 2, 0, 1, b'k', 2, 1, b'k', 6];
         check(&Request::Propose(once), &bytes);
-        check(&Request::Status, &[1, 2]);
+        check(&Request::Status, &[2, 2]);
 
-        check(&Response::Outcome(Ok(Answer::Done)), &[1, 0, 0, 0]);
+        check(&Response::Outcome(Ok(Answer::Done)), &[2, 0, 0, 0]);
         let list = Answer::Objects(vec![Some(Object::List(vec![1])), None]);
-        check(&Response::Outcome(Ok(list)), &[1, 0, 0, 6, 2, 1, 2, 1, 2, 0]);
-        check(&Response::Outcome(Err(Refusal::NoSession)), &[1, 0, 1, 6]);
-        check(&Response::NotLeader { leader: None }, &[1, 1, 0]);
-        check(&Response::Unknown { reason: "why".into() }, &[1, 3, 3, b'w', b'h', b'y']);
+        check(&Response::Outcome(Ok(list)), &[2, 0, 0, 6, 2, 1, 2, 1, 2, 0]);
+        check(&Response::Outcome(Err(Refusal::NoSession)), &[2, 0, 1, 6]);
+        check(&Response::NotLeader { leader: None }, &[2, 1, 0]);
+        check(&Response::Unknown { reason: "why".into() }, &[2, 3, 3, b'w', b'h', b'y']);
     }
 }

@@ -91,7 +91,7 @@ impl Replica {
             peers,
             advertise: options.advertise.clone(),
             bug: options.plant,
-            next_request: options.incarnation << 40,
+            next_request: options.incarnation << 32,
             waiting: BTreeMap::new(),
             effects: vec![effects],
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::effects::Input;
-use super::super::{NodeId, RequestId};
+use super::super::{NodeId, Payload, RequestId};
 use super::VOTERS_MIN;
 use super::cluster::Sim;
 use crate::bug::Bug;
@@ -55,10 +55,26 @@ impl Sim {
         }
     }
 
+    /// Whether a disk has lost something that it has not got back.
+    fn is_repairing(&self) -> bool {
+        self.nodes.values().any(|node| node.disk.durable.damaged_up_to.is_some())
+    }
+
+    /// Whether a disk has members of which its node does not know that they are committed.
+    fn is_changing(&self) -> bool {
+        self.nodes.values().any(|node| {
+            node.disk.durable.entries.iter().any(|entry| {
+                let is_members = matches!(entry.payload, Payload::Configuration(_));
+                is_members && entry.index.0 > node.committed
+            })
+        })
+    }
+
     /// An operator adds a learner, makes learners voters, or removes a voter, as the leader sees the members.
     fn change_members(&mut self) {
         let id = self.victim();
-        let Some(raft) = self.nodes[&id].raft.as_ref() else { return };
+        let is_repairing = self.is_repairing();
+        let Some(raft) = self.nodes[&id].raft.as_ref().filter(|_| !is_repairing) else { return };
         let now = raft.configuration().clone();
         let members = now.members();
         let known = |id: &NodeId| members.contains(id) || now.removed.contains(id);
@@ -88,10 +104,10 @@ impl Sim {
         pairs.filter(|(from, to)| cut(*from, *to)).collect()
     }
 
-    /// Now and then a disk loses the end of the log, and knows it: what was acknowledged is gone. One disk at a time.
+    /// Now and then a disk loses the end of the log, and knows it: what was acknowledged is gone. One disk at a time, and not while members are
+    /// changed: who has the newest log may then be no voter yet, and nobody can be elected before the disk is replaced.
     pub(super) fn maybe_damage(&mut self, id: NodeId) {
-        let sound = self.nodes.values().all(|node| node.disk.durable.damaged_up_to.is_none());
-        if !self.faulty || !sound || !self.chance(50) {
+        if !self.faulty || self.is_repairing() || self.is_changing() || !self.chance(50) {
             return;
         }
         let node = self.nodes.get_mut(&id).expect("nodes are numbered");

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use checker::judge::Limits;
 use checker::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 
@@ -80,7 +79,7 @@ pub fn judge_here(
     let history = checker::history::History::read(path)?;
     let read = began.elapsed().as_secs_f64();
     let began = Instant::now();
-    let report = checker::judge::judge_as(&history, case.model, &Limits::default());
+    let report = checker::check(&history, case.model);
     let check = began.elapsed().as_secs_f64();
     let verdict = match report.verdict {
         Verdict::Valid => "valid",

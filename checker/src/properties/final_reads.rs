@@ -1,6 +1,5 @@
 //! After the heal, clients read every key back: an acknowledged write that is gone for good shows there at the latest.
 
-use super::report;
 use crate::history::{History, Outcome};
 use crate::verdict::{CheckReport, Verdict};
 
@@ -10,7 +9,7 @@ pub const NAME: &str = "final-reads";
 /// Whether each of `keys` was read after the heal.
 pub fn check(history: &History, keys: &[String]) -> CheckReport {
     let Some(phase) = history.phase("final-reads") else {
-        return report(NAME, Verdict::Unknown, "the run ended before its final reads");
+        return CheckReport::new(NAME, Verdict::Unknown, "the run ended before its final reads");
     };
     let read_back = |key: &&String| {
         history.views().any(|operation| {
@@ -22,14 +21,14 @@ pub fn check(history: &History, keys: &[String]) -> CheckReport {
     };
     let missing: Vec<_> = keys.iter().filter(|key| !read_back(key)).map(String::as_str).collect();
     if missing.is_empty() {
-        report(
+        CheckReport::new(
             NAME,
             Verdict::Valid,
             format!("all {} keys were read back after the heal", keys.len()),
         )
     } else {
         let detail = format!("not read back after the heal: {}", missing.join(", "));
-        report(NAME, Verdict::Unknown, detail)
+        CheckReport::new(NAME, Verdict::Unknown, detail)
     }
 }
 

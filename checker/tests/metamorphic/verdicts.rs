@@ -54,7 +54,7 @@ fn check(model: Model, simulated: &Simulated) {
 fn verdict(model: Model, operations: &[Operation]) -> Verdict {
     let history = history(operations);
     judge::fits(&history, model).unwrap();
-    let report = judge::judge_as(&history, model, &Limits::default());
+    let report = checker::check(&history, model);
     assert!(is_proved(&history, model), "{model}, not proved: {operations:#?}");
     report.verdict
 }

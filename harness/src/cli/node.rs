@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Arguments of a node.
 #[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
 pub(super) struct NodeArguments {
     /// Name of this node: n1, n2, …
     #[arg(long)]
@@ -59,6 +60,8 @@ fn node_address(text: &str) -> Result<(NodeId, SocketAddr), String> {
     let address = address.parse().map_err(|_| format!("`{address}` is not an address"))?;
     Ok((node.parse()?, address))
 }
+
+const EXIT_CODES: &str = "Exit codes: 0 it was told to stop, 2 bad usage, 4 it could not go on";
 
 pub(super) fn node(arguments: NodeArguments) -> ExitCode {
     let filter =

@@ -137,32 +137,16 @@ pub struct Judged {
     pub drawings: Vec<Drawing>,
 }
 
-/// Judges a run directory or a bare history.
+/// Judges a run directory or a bare history file. Without a model, a bare history is judged as what its operations look like.
 pub fn judge(path: &Path, question: &Question) -> Result<Judged, Error> {
     if path.is_dir() { run(path, question) } else { bare(path, question) }
 }
 
-/// Judges a run directory within these limits.
-pub fn judge_run(dir: &Path, limits: &Limits) -> Result<Judgement, Error> {
-    let question = Question { limits: *limits, ..Question::default() };
-    Ok(run(dir, &question)?.judgement)
-}
-
-/// Judges a bare history within these limits. Without a model, guesses it from the operations; returns the model that was used.
-pub fn judge_history(
-    path: &Path,
-    model: Option<Model>,
-    limits: &Limits,
-) -> Result<(Model, Judgement), Error> {
-    let question = Question { model, limits: *limits, ..Question::default() };
-    let judged = bare(path, &question)?;
-    Ok((judged.model, judged.judgement))
-}
-
-/// Judges a history as one model, within these limits. Operations that the model does not have must not be in it ([`fits`]).
-pub fn judge_as(history: &History, model: Model, limits: &Limits) -> CheckReport {
-    let question = Question { limits: *limits, ..Question::default() };
-    promise(history, model, &question).map_or_else(
+/// Judges a history as one model, within the limits of [`Limits::default`].
+///
+/// Operations that the model does not have must not be in it: [`fits`] tells.
+pub fn check(history: &History, model: Model) -> CheckReport {
+    promise(history, model, &Question::default()).map_or_else(
         |wrong| {
             let detail = format!("line {}: {}", wrong.line, wrong.reason);
             CheckReport::new(model.name(), Verdict::Unknown, detail)

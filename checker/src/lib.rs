@@ -23,7 +23,7 @@
 //! assert!(report.violations[0].summary.contains("stale read"));
 //! ```
 //!
-//! [`judge::judge_run`] judges a run directory and [`judge::judge_history`] a history file.
+//! [`judge::judge`] judges a run directory or a history file.
 #![warn(missing_docs)]
 
 pub mod certificate;
@@ -39,13 +39,6 @@ pub mod transactions;
 pub mod verdict;
 
 pub use history::{History, Recorder};
-pub use judge::Limits;
+pub use judge::{Limits, check};
 pub use models::Model;
 pub use verdict::{CheckReport, Verdict};
-
-/// Judges a history as one model, within the limits of [`Limits::default`].
-///
-/// Operations that the model does not have must not be in it: [`judge::fits`] tells.
-pub fn check(history: &History, model: Model) -> CheckReport {
-    judge::judge_as(history, model, &Limits::default())
-}

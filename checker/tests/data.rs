@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use checker::history::{History, Tuples};
-use checker::judge::{Limits, judge_as, judge_history};
+use checker::judge::{Question, judge};
 use checker::models::Model;
 use checker::verdict::Verdict;
 use serde_json::Value;
@@ -74,9 +74,11 @@ fn model(row: &Value) -> Option<Model> {
 fn verdict(path: &Path, model: Model) -> Verdict {
     if model == Model::MultiRegister {
         let history = with_initial_values(path);
-        return judge_as(&history, model, &Limits::default()).verdict;
+        return checker::check(&history, model).verdict;
     }
-    judge_history(path, Some(model), &Limits::default()).unwrap().1.checks[0].verdict
+    judge(path, &Question { model: Some(model), ..Question::default() }).unwrap().judgement.checks
+        [0]
+    .verdict
 }
 
 /// The registers of Knossos' recording begin with 0, as its comment says: a first transaction writes that.

@@ -4,25 +4,15 @@
 #[path = "../fuzz/src/lib.rs"]
 mod readers;
 
+/// The seeds of the fuzz targets.
 const SEEDS: [&str; 7] = [
-    r#"{"index":0,"time":5,"process":0,"type":"invoke","f":"write","key":"x","value":[3,null,"a"],"node":"n1"}
-{"index":1,"time":6,"process":"nemesis","type":"info","f":"kill","value":{"kill":{"node":"n1"}},"fault":"f1","stage":"plan"}
-{"index":3,"time":8,"process":0,"type":"ok","f":"write","key":"x","value":[3,true,-4],"node":"n1","error":"lost"}
-"#,
-    r#"[{"process":3,"type":"invoke","f":"txn","value":[["r",1,null],["append","y",2]]},
-{"process":3,"type":"ok","f":"txn","value":[["r",1,[1,2.5e3]],["append","y",2]],"time":12,"index":1}]"#,
-    r#"{:process 0, :type :invoke, :f :read, :value nil, :time 3, :index 0}
-{:process :nemesis, :type :info, :f :start, :value #object[a.b 0x1f "t"]}
-{:process 0, :type :ok, :f :read, :value {0 10, :x -1.5M, "two words" #{3 1/3 \a}}}
-"#,
-    r#"[#jepsen.history.Op{:process 0, :type :invoke, :f :read, :value [:x nil]} ; comment
-#jepsen.history.Op{:process 0, :type :ok, :f :read, :value [:x "é\n\ud83d\ude00"], :error [:a nil]} #_ (1)]"#,
-    r#"{:process 9, :type :invoke, :f :cas, :value #jepsen.independent/tuple [1 [2 3]]}
-{:process 9, :type :info, :f :cas, :value #jepsen.independent/tuple [1 [2 3]]}
-{:process 8, :type :invoke, :f :write, :value [1 2]}
-"#,
-    "INFO  jepsen.util - 3\t:invoke\t:cas\t[0 1]\nINFO  jepsen.core - x\nINFO  jepsen.util - 3\t:info\t:cas\t:timed-out\n",
-    "{:process 2, :type :invoke, :f :get, :key \"0\", :value nil}\n{:process 2, :type :ok, :f :get, :key \"0\", :value \"x 9 0 y\"}\n",
+    include_str!("../fuzz/seeds/any_form/line.jsonl"),
+    include_str!("../fuzz/seeds/any_form/array.json"),
+    include_str!("../fuzz/seeds/any_form/maps.edn"),
+    include_str!("../fuzz/seeds/any_form/records.edn"),
+    include_str!("../fuzz/seeds/any_form/tuples.edn"),
+    include_str!("../fuzz/seeds/any_form/log.txt"),
+    include_str!("../fuzz/seeds/any_form/keyed.edn"),
 ];
 
 /// What means something to one of the readers.

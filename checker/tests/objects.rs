@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use checker::certificate::verify_all;
 use checker::history::History;
-use checker::judge::{Limits, judge_history};
+use checker::judge::{self, Limits, Question};
 use checker::linearizability::check_with_proofs;
 use checker::models::Model;
 use checker::verdict::{Judgement, Verdict};
@@ -30,7 +30,8 @@ fn history(text: &str) -> tempfile::NamedTempFile {
 
 fn judge(model: &str, text: &str) -> Judgement {
     let model = Model::from_str(model).unwrap();
-    judge_history(history(text).path(), Some(model), &Limits::default()).unwrap().1
+    let question = Question { model: Some(model), ..Question::default() };
+    judge::judge(history(text).path(), &question).unwrap().judgement
 }
 
 fn check_valid(model: &str, text: &str) {
@@ -98,7 +99,64 @@ fn a_kv_holds_what_was_put_and_appended() {
     check_valid("kv", &(text.clone() + &alone(3, "get", "null", r#""acb""#)));
     check_valid("kv", &alone(3, "get", "null", "null"));
     let stale = text.clone() + &alone(3, "get", "null", r#""ac""#);
-    check_invalid("kv", &stale, r#"get -> "ac""#, "nobody read the beginning of", 4);
+    check_invalid(
+        "kv",
+        &stale,
+        r#"get -> "ac""#,
+        r#"and it is missing: process 1 on n1: append "b""#,
+        4,
+    );
+    check_invalid("kv", &stale, r#"get -> "ac""#, r#"can have been just before: "abc"; "acb"."#, 4);
+}
+
+#[test]
+fn a_wrong_text_is_explained_by_what_is_wrong_with_it() {
+    let put = |process, text: &str| alone(process, "put", text, text);
+    let append = |process, text: &str| alone(process, "append", text, text);
+    let get = |text: &str| alone(9, "get", "null", text);
+    for (text, kind, words) in [
+        (
+            put(0, r#""a""#) + &get(r#""aq""#),
+            "value out of thin air",
+            r#"behind its first 1 byte: "q""#,
+        ),
+        (
+            get(r#""b""#) + &put(0, r#""b""#),
+            "read from the future",
+            "was written only later: process 0",
+        ),
+        (
+            r#"0 invoke put "b"; 0 fail put "b";"#.to_string() + &get(r#""b""#),
+            "aborted read",
+            "was written only by process 0",
+        ),
+        (
+            put(0, r#""a""#) + &put(1, r#""c""#) + &get(r#""a""#),
+            "stale read",
+            r#"the last put, which was over before: process 1 on n1: put "c""#,
+        ),
+        (
+            append(0, r#""a""#) + &append(1, r#""b""#) + &get(r#""ba""#),
+            "out of order",
+            r#""b" stands before "a""#,
+        ),
+        (
+            r#"0 invoke append "a";"#.to_string()
+                + &get(r#""a""#)
+                + &alone(8, "get", "null", "null"),
+            "stale read",
+            "can only have grown at its end: process 9",
+        ),
+        // Of these no one or two operations are enough to see it.
+        (append(0, r#""a""#) + &get(r#""aa""#), "impossible result", r#"just before: "a"."#),
+    ] {
+        let judgement = judge("kv", &text);
+        assert_eq!(judgement.verdict, Verdict::Invalid, "{text}");
+        let violation = &judgement.checks[0].violations[0];
+        assert!(violation.summary.contains(kind), "{text}: {}", violation.summary);
+        let explanation = violation.explanation.join(" ");
+        assert!(explanation.contains(words), "{text}: {explanation}");
+    }
 }
 
 #[test]
@@ -152,9 +210,36 @@ fn a_mutex_is_held_once() {
             + &alone(1, "acquire", "null", "null")),
     );
     let twice = held.clone() + &alone(1, "acquire", "null", "null");
-    check_invalid("mutex", &twice, "acquire", "The last change was process 0 on n1: acquire", 2);
+    check_invalid(
+        "mutex",
+        &twice,
+        "acquire",
+        "process 0 on n1 held the lock already, at the latest since 0.001 s",
+        2,
+    );
     let free = alone(0, "release", "null", "null");
-    check_invalid("mutex", &free, "release", "", 1);
+    check_invalid("mutex", &free, "release", "Nobody can have taken it by then", 1);
+    let given_back = held.clone() + &free + &alone(1, "release", "null", "null");
+    check_invalid("mutex", &given_back, "release", "It was given back by process 0 on n1", 1);
+    let late = twice + &free;
+    check_invalid(
+        "mutex",
+        &late,
+        "acquire",
+        "process 0 on n1 began to give it back only at 0.004 s",
+        2,
+    );
+    // However long it went well before.
+    let well = (held + &free).repeat(400);
+    check_invalid("mutex", &(well + &late), "acquire", "No release of anybody", 2);
+    let three = "0 invoke acquire; 1 invoke acquire; 2 invoke acquire; 3 invoke release; 0 ok acquire; 1 ok acquire; 3 ok release; 2 ok acquire;";
+    check_invalid(
+        "mutex",
+        three,
+        "acquire",
+        "3 acquires succeeded, and only 1 release can have come",
+        4,
+    );
 }
 
 #[test]
@@ -162,7 +247,7 @@ fn the_tokens_of_a_lock_grow() {
     let first = alone(0, "acquire", "null", "4") + &alone(0, "release", "null", "null");
     check_valid("lock", &(first.clone() + &alone(1, "acquire", "null", "6")));
     let again = first + &alone(1, "acquire", "null", "4");
-    check_invalid("lock", &again, "acquire -> 4", "free, last token 4", 3);
+    check_invalid("lock", &again, "acquire -> 4", "4 was given out already: process 0", 2);
 }
 
 #[test]
@@ -171,7 +256,7 @@ fn a_list_only_grows() {
     let read = appends.clone() + &alone(2, "read", "null", "[2,1]");
     check_valid("list", &read);
     let other = read + &alone(3, "read", "null", "[1,2]");
-    check_invalid("list", &other, "read -> [1,2]", "neither is a beginning of the other", 2);
+    check_invalid("list", &other, "read -> [1,2]", "neither is a beginning of the other", 4);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use checker::judge::{Limits, judge_history};
+use checker::judge::{self, Limits, Question};
 use checker::verdict::{Judgement, Verdict};
 
 /// A history from lines of `process type f value [error]`; values are JSON without blanks. One event a millisecond.
@@ -25,7 +25,8 @@ fn history(text: &str) -> String {
 fn judge(text: &str, limits: &Limits) -> Judgement {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
-    judge_history(file.path(), None, limits).unwrap().1
+    let question = Question { limits: *limits, ..Question::default() };
+    judge::judge(file.path(), &question).unwrap().judgement
 }
 
 /// Expects a violation whose summary begins so and whose explanation has these words.
@@ -179,7 +180,7 @@ fn recordings_of_etcd_get_their_known_verdicts() {
             continue;
         }
         let expected = if name.contains(".valid.") { Verdict::Valid } else { Verdict::Invalid };
-        let (_, judgement) = judge_history(&path, None, &Limits::default()).unwrap();
+        let judgement = judge::judge(&path, &Question::default()).unwrap().judgement;
         assert_eq!(judgement.verdict, expected, "{name}: {:#?}", judgement.checks);
         judged += 1;
     }

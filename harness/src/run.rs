@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use checker::judge::{Expectations, JudgePlan, Limits, Question};
+use checker::judge::{Expectations, JudgePlan, Limits, Question, judge};
 use checker::online::Judge;
 use checker::properties;
 use checker::verdict::{Judgement, OutcomeCounts};
@@ -95,9 +95,10 @@ pub(crate) async fn run(
     let _ = std::fs::remove_dir_all(directory.certs());
     recorded.with_context(|| format!("run {}", directory.path().display()))?;
 
-    let (path, limits) = (directory.path().to_path_buf(), options.limits);
-    let judged = tokio::task::spawn_blocking(move || checker::judge::judge_run(&path, &limits));
-    let judgement = judged.await.context("the checker panicked")??;
+    let path = directory.path().to_path_buf();
+    let question = Question { limits: options.limits, ..Question::default() };
+    let judged = tokio::task::spawn_blocking(move || judge(&path, &question));
+    let judgement = judged.await.context("the checker panicked")??.judgement;
     directory.write_json("verdict.json", &judgement)?;
     crate::report::write(directory.path(), &info, &judgement)?;
     Ok(Finished { directory, info, judgement })

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use checker::judge::Limits;
 use checker::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 
@@ -113,7 +112,7 @@ fn ours(case: &Case, path: &Path) -> Result<Measured, Box<dyn std::error::Error>
     let history = checker::history::History::read(path)?;
     let read = began.elapsed().as_secs_f64();
     let (began, before) = (Instant::now(), cpu_seconds());
-    let report = checker::judge::judge_as(&history, case.model, &Limits::default());
+    let report = checker::check(&history, case.model);
     let check = began.elapsed().as_secs_f64();
     let verdict = match report.verdict {
         Verdict::Valid => "valid",

@@ -14,6 +14,7 @@ pub use self::document::{
     consistency_of,
 };
 pub use self::fingerprint::Fingerprint;
+pub(crate) use self::verify::Cores;
 pub use self::verify::{Accepted, Claim, Refusal, verify, verify_all};
 use crate::history::ValueId;
 

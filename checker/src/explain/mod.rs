@@ -1,11 +1,14 @@
 //! From a verdict to words: what is impossible, and which operations show it.
 
 mod collection;
+mod lock;
 mod object;
 mod register;
+mod text;
 mod transactions;
 
 pub(crate) use collection::{Argument, collection};
+pub(crate) use lock::lock;
 pub(crate) use object::{Found, object};
 pub(crate) use register::register;
 use serde_json::Value;
@@ -67,16 +70,32 @@ fn has_result(f: &str, value: &Value) -> bool {
 
 /// Lists longer than this are shown by their ends.
 const ELEMENTS_MAX: usize = 12;
+/// So are texts of more characters than this.
+const CHARACTERS_MAX: usize = 80;
 
-/// A value on one line: the middle of a long list is left out, and how much that is is said.
+/// A value on one line: the middle of a long list or text is left out, and how much that is is said.
 pub(crate) fn brief(value: &Value) -> String {
-    let Some(list) = value.as_array().filter(|list| list.len() > ELEMENTS_MAX) else {
-        return value.to_string();
-    };
-    let shown = |part: &[Value]| part.iter().map(Value::to_string).collect::<Vec<_>>().join(",");
-    let (first, last) = (&list[..ELEMENTS_MAX / 2], &list[list.len() - 3..]);
-    let left_out = list.len() - first.len() - last.len();
-    format!("[{},… {left_out} more …,{}]", shown(first), shown(last))
+    match value {
+        Value::Array(list) if list.len() > ELEMENTS_MAX => {
+            let shown =
+                |part: &[Value]| part.iter().map(Value::to_string).collect::<Vec<_>>().join(",");
+            let (first, last) = (&list[..ELEMENTS_MAX / 2], &list[list.len() - 3..]);
+            let left_out = list.len() - first.len() - last.len();
+            format!("[{},… {left_out} more …,{}]", shown(first), shown(last))
+        }
+        Value::String(text) => {
+            let characters: Vec<char> = text.chars().collect();
+            let Some(left_out) = characters.len().checked_sub(CHARACTERS_MAX).filter(|n| *n > 0)
+            else {
+                return value.to_string();
+            };
+            let (first, last) = characters.split_at(CHARACTERS_MAX / 2);
+            let first: String = first.iter().collect();
+            let last: String = last[left_out..].iter().collect();
+            format!("{first:?}… {left_out} more characters …{last:?}")
+        }
+        other => other.to_string(),
+    }
 }
 
 /// `process 3 on n2`.

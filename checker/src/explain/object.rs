@@ -1,6 +1,6 @@
 //! Why an object that was judged by its sequential specification cannot have behaved as recorded.
 
-use super::{operation_report, seconds, when, who, words};
+use super::{operation_report, seconds, text, told, who, words};
 use crate::history::{History, View};
 use crate::models::Model;
 use crate::verdict::Violation;
@@ -29,8 +29,14 @@ pub(crate) fn object(history: &History, found: &Found<'_>) -> Violation {
     let end = culprit.completed_time().unwrap_or_else(|| culprit.invoked_time());
     let key = culprit.key().map(|name| name.into_owned());
     let name = key.as_ref().map_or_else(|| noun(found.model).into(), |name| format!("key {name}"));
-    let mut explanation = vec![format!("{}: {}, {}.", who(culprit), words(culprit), when(culprit))];
-    explanation.push(states(noun(found.model), &found.states));
+    let reason = (found.model == Model::Kv).then(|| text::reason(history, culprit)).flatten();
+    let kind = reason.as_ref().map_or("impossible result", |reason| reason.kind);
+    let mut explanation = vec![format!("{}.", told(culprit))];
+    explanation.extend(reason.as_ref().map(|reason| reason.sentence.clone()));
+    let core: Vec<_> = found.core.iter().map(of).collect();
+    let texts = (found.model == Model::Kv).then(|| text::possible(&core, culprit)).flatten();
+    let known = texts.as_ref().unwrap_or(&found.states);
+    explanation.push(states(noun(found.model), known));
     let open: Vec<_> = found.open.iter().map(of).filter(|open| *open != culprit).collect();
     explanation.push(others(&open));
     let count = found.core.len();
@@ -38,9 +44,14 @@ pub(crate) fn object(history: &History, found: &Found<'_>) -> Violation {
         1 => "This operation is impossible by itself.".into(),
         _ => format!("{count} operations are impossible already, whatever the others did."),
     });
+    let named = reason.into_iter().flat_map(|reason| reason.named);
+    let mut operations: Vec<_> =
+        shown(history, found.core, culprit).into_iter().chain(named).collect();
+    operations.sort_by_key(View::invoked);
+    operations.dedup();
     Violation {
         summary: format!(
-            "{name}: impossible result at {}: {} got ok for {}",
+            "{name}: {kind} at {}: {} got ok for {}",
             seconds(end),
             who(culprit),
             words(culprit)
@@ -48,7 +59,7 @@ pub(crate) fn object(history: &History, found: &Found<'_>) -> Violation {
         time: Some(end),
         key,
         explanation,
-        operations: shown(history, found.core, culprit).into_iter().map(operation_report).collect(),
+        operations: operations.into_iter().map(operation_report).collect(),
     }
 }
 

@@ -130,6 +130,7 @@ impl Story<'_> {
             Anomaly::IncompatibleOrder => format!("T1 and T2 read key {key}, and neither read is the beginning of the other."),
             Anomaly::ReorderedAppends => format!("T1 appended {value} to key {key} after other elements of its own, yet it stands before them."),
             Anomaly::Internal => format!("T1's read of key {key} that ends with {value} contradicts its own earlier reads and writes."),
+            Anomaly::LostUpdate if found.value == ValueId::NIL => format!("All of them read key {key} as it is before anybody writes it, and then wrote it: only one can have seen what it overwrote."),
             Anomaly::LostUpdate => format!("All of them read version {value} of key {key} and then wrote it: only one can have seen what it overwrote."),
             Anomaly::Cycle(..) => String::new(),
         });

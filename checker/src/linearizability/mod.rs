@@ -12,6 +12,7 @@ mod configuration;
 mod counts;
 mod decision;
 mod fewest;
+mod minimal;
 mod objects;
 #[cfg(test)]
 mod recorded;

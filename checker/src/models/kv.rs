@@ -6,6 +6,7 @@ use memchr::memmem;
 
 use super::prefixes::{Prefix, Prefixes};
 use super::specification::{Recorded, Specification, Unreadable};
+use crate::explain::brief;
 use crate::history::{NEVER, Values};
 
 /// See [`super::Model::Kv`].
@@ -73,8 +74,8 @@ impl Specification for Kv {
     fn words(&self, state: &Prefix, _values: &Values) -> String {
         match self.prefixes.elements(*state) {
             Some([]) => "missing or empty".into(),
-            Some(text) => format!("{:?}", String::from_utf8_lossy(text)),
-            None => "a text that nobody read the beginning of".into(),
+            Some(text) => brief(&String::from_utf8_lossy(text).into()),
+            None => "a text with which nothing that anybody got begins".into(),
         }
     }
 

@@ -180,8 +180,11 @@ fn outside(history: &History, object: &Object<'_>, bounds: &Bounds) -> Violation
     let steps = vec![
         format!("{} read {value}, {}.", who(read), when(read)),
         format!("Before it began, {} got ok.", counted(certain.len(), "add")),
-        format!("Before it ended, {} more had begun and may have taken effect.", open.len()),
-        format!("Every read of that time lies in {}.", interval(*lower, *upper)),
+        match open.len() {
+            0 => "No other had begun before it ended.".into(),
+            more => format!("Before it ended, {more} more had begun and may have taken effect."),
+        },
+        format!("So every read of that time says {}.", interval(*lower, *upper)),
     ];
     let shown = if adds.len() <= ADDS_TOLD_MAX { adds } else { open_or_last(certain, open) };
     violation(read, &summary, steps, shown)

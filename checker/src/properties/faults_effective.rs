@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{counted, report};
+use super::counted;
 use crate::history::{Event, History, Stage};
 use crate::verdict::{CheckReport, FaultReport, Verdict};
 
@@ -62,15 +62,15 @@ pub fn check(history: &History) -> CheckReport {
         }
     }
     if !doubts.is_empty() {
-        report(
+        CheckReport::new(
             NAME,
             Verdict::Unknown,
             format!("without effect, or not clean: {}", doubts.join("; ")),
         )
     } else if faults.is_empty() {
-        report(NAME, Verdict::Valid, "no faults were planned")
+        CheckReport::new(NAME, Verdict::Valid, "no faults were planned")
     } else {
-        report(
+        CheckReport::new(
             NAME,
             Verdict::Valid,
             format!("{} with effect, all healed", counted(faults.len(), "fault")),

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::report;
 use crate::history::{History, Outcome, View};
 use crate::verdict::{CheckReport, Verdict};
 
@@ -12,7 +11,7 @@ pub const NAME: &str = "final-reads";
 /// Whether each of `keys` was read after the heal.
 pub fn check(history: &History, keys: &[String]) -> CheckReport {
     let Some(phase) = history.phase("final-reads") else {
-        return report(NAME, Verdict::Unknown, "the run ended before its final reads");
+        return CheckReport::new(NAME, Verdict::Unknown, "the run ended before its final reads");
     };
     let looks: Vec<_> = history
         .views()
@@ -21,14 +20,14 @@ pub fn check(history: &History, keys: &[String]) -> CheckReport {
     let read_back = |key: &&String| looks.iter().any(|view| looks_at(*view, key));
     let missing: Vec<_> = keys.iter().filter(|key| !read_back(key)).map(String::as_str).collect();
     if missing.is_empty() {
-        report(
+        CheckReport::new(
             NAME,
             Verdict::Valid,
             format!("all {} keys were read back after the heal", keys.len()),
         )
     } else {
         let detail = format!("not read back after the heal: {}", missing.join(", "));
-        report(NAME, Verdict::Unknown, detail)
+        CheckReport::new(NAME, Verdict::Unknown, detail)
     }
 }
 

@@ -33,7 +33,7 @@ pub use self::options::Options;
 use crate::explain::counted;
 use crate::history::History;
 use crate::models::Model;
-use crate::verdict::{CheckReport, Verdict, Violation};
+use crate::verdict::{CheckReport, Verdict};
 
 /// Judges a property of a history. A model of another family is no property: undecided.
 pub fn check(history: &History, property: Model, options: &Options) -> CheckReport {
@@ -49,7 +49,9 @@ pub fn check(history: &History, property: Model, options: &Options) -> CheckRepo
         Model::Availability => availability::check(history, options.gap_max, options.recovery_max),
         Model::Latency => latency::check(history, &options.latency_max),
         Model::StateDigests => state_digests::check(history, &[]),
-        other => report(other.name(), Verdict::Unknown, "this is not a property of a history"),
+        other => {
+            CheckReport::new(other.name(), Verdict::Unknown, "this is not a property of a history")
+        }
     }
 }
 
@@ -66,14 +68,4 @@ pub(crate) fn check_so_far(
         Model::Availability | Model::Latency | Model::StateDigests => None,
         other => Some(check(history, other, options)),
     }
-}
-
-/// A report without violations.
-fn report(name: &str, verdict: Verdict, detail: impl Into<String>) -> CheckReport {
-    CheckReport::new(name, verdict, detail)
-}
-
-/// A report of violations.
-fn invalid(name: &str, detail: impl Into<String>, violations: Vec<Violation>) -> CheckReport {
-    CheckReport::invalid(name, detail, violations)
 }

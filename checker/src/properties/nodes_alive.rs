@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{counted, invalid, report};
+use super::counted;
 use crate::history::{Event, History};
 use crate::verdict::{CheckReport, Verdict, Violation};
 
@@ -13,10 +13,10 @@ pub const NAME: &str = "nodes-alive";
 pub fn check(history: &History) -> CheckReport {
     let deaths: Vec<_> = history.nemesis().iter().filter(|event| event.f == "node-died").collect();
     if deaths.is_empty() {
-        return report(NAME, Verdict::Valid, "no node died uninvited");
+        return CheckReport::new(NAME, Verdict::Valid, "no node died uninvited");
     }
     let detail = format!("{} died uninvited", counted(deaths.len(), "node"));
-    invalid(NAME, detail, deaths.into_iter().map(violation).collect())
+    CheckReport::invalid(NAME, detail, deaths.into_iter().map(violation).collect())
 }
 
 fn violation(death: &Event) -> Violation {

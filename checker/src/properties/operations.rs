@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::report;
 use crate::history::History;
 use crate::verdict::{CheckReport, Verdict};
 
@@ -20,16 +19,16 @@ pub fn check(history: &History, expected: &BTreeMap<String, u64>) -> CheckReport
         .collect();
     let all: u64 = counts.values().map(|count| count.ok).sum();
     if !missed.is_empty() {
-        report(
+        CheckReport::new(
             NAME,
             Verdict::Unknown,
             format!("too few succeeded to prove anything: {}", missed.join("; ")),
         )
     } else if all == 0 {
-        report(NAME, Verdict::Unknown, "no operation succeeded: nothing was proved")
+        CheckReport::new(NAME, Verdict::Unknown, "no operation succeeded: nothing was proved")
     } else {
         let each: Vec<_> = counts.iter().map(|(f, count)| format!("{f} {}", count.ok)).collect();
-        report(NAME, Verdict::Valid, format!("{all} succeeded: {}", each.join(", ")))
+        CheckReport::new(NAME, Verdict::Valid, format!("{all} succeeded: {}", each.join(", ")))
     }
 }
 

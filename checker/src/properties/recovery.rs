@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::{invalid, report};
 use crate::history::{History, Outcome};
 use crate::verdict::{CheckReport, Verdict, Violation};
 
@@ -12,7 +11,7 @@ pub const NAME: &str = "recovery";
 /// Whether an operation that began after the heal succeeded within the limit.
 pub fn check(history: &History, within: Duration) -> CheckReport {
     let Some(heal) = history.phase("heal").map(|event| event.time) else {
-        return report(NAME, Verdict::Unknown, "the run ended before its heal");
+        return CheckReport::new(NAME, Verdict::Unknown, "the run ended before its heal");
     };
     let ok = history.views().filter(|operation| operation.outcome() == Outcome::Ok);
     let ends =
@@ -20,14 +19,16 @@ pub fn check(history: &History, within: Duration) -> CheckReport {
     let first = ends.min().map(|end| Duration::from_nanos(end - heal));
     let limit = within.as_secs_f64();
     match first {
-        Some(first) if first <= within => report(
+        Some(first) if first <= within => CheckReport::new(
             NAME,
             Verdict::Valid,
             format!("served again {:.3} s after the heal", first.as_secs_f64()),
         ),
-        None if interrupted(history) => {
-            report(NAME, Verdict::Unknown, "interrupted before the system had served again")
-        }
+        None if interrupted(history) => CheckReport::new(
+            NAME,
+            Verdict::Unknown,
+            "interrupted before the system had served again",
+        ),
         first => {
             let seen = first.map_or_else(
                 || "never served again".to_string(),
@@ -43,7 +44,7 @@ pub fn check(history: &History, within: Duration) -> CheckReport {
                 ],
                 operations: vec![],
             };
-            invalid(NAME, summary, vec![violation])
+            CheckReport::invalid(NAME, summary, vec![violation])
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The run went to its end. What was cut off may still convict, but it acquits nobody.
 
-use super::report;
 use crate::history::History;
 use crate::verdict::{CheckReport, Verdict};
 
@@ -10,17 +9,21 @@ pub const NAME: &str = "run-complete";
 /// Judges a history.
 pub fn check(history: &History) -> CheckReport {
     let Some(end) = history.phase("end") else {
-        return report(
+        return CheckReport::new(
             NAME,
             Verdict::Unknown,
             "the recording was cut off: the harness did not end it",
         );
     };
     if end.value["interrupted"] == true {
-        return report(NAME, Verdict::Unknown, "the run was interrupted");
+        return CheckReport::new(NAME, Verdict::Unknown, "the run was interrupted");
     }
     if history.phase("drive").is_none() {
-        return report(NAME, Verdict::Unknown, "no leader was seen: the clients never began");
+        return CheckReport::new(
+            NAME,
+            Verdict::Unknown,
+            "no leader was seen: the clients never began",
+        );
     }
     let problems: Vec<_> = history
         .nemesis()
@@ -29,9 +32,9 @@ pub fn check(history: &History) -> CheckReport {
         .filter_map(|event| event.value["what"].as_str())
         .collect();
     if problems.is_empty() {
-        report(NAME, Verdict::Valid, "every phase was gone through")
+        CheckReport::new(NAME, Verdict::Valid, "every phase was gone through")
     } else {
-        report(NAME, Verdict::Unknown, problems.join("; "))
+        CheckReport::new(NAME, Verdict::Unknown, problems.join("; "))
     }
 }
 

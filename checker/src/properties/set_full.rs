@@ -444,10 +444,11 @@ impl Totals {
         let of = |name: &str| self.counts.get(name).copied().unwrap_or(0);
         let (stable, stale, never) = (of("stable"), of("stale"), of("never_read"));
         let mut scope = format!(
-            "{}, {} of {}; {stable} elements stable, {stale} stale, {never} never read",
+            "{}, {} of {}; {} stable, {stale} stale, {never} never read",
             counted(self.attempts, "add"),
             counted(self.reads, "read"),
             counted(sets, "set"),
+            counted(stable, "element"),
         );
         let stable_latency = Quantiles::of(self.stable);
         if let Some(longest) = stable_latency.named("max").filter(|longest| *longest > 0) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{counted, report};
+use super::counted;
 use crate::trace::{Event, Trace};
 use crate::verdict::{CheckReport, Verdict};
 
@@ -17,7 +17,7 @@ pub fn check(traces: &[Trace], expected: u64) -> CheckReport {
         counted(seen, "term")
     );
     let verdict = if seen as u64 >= expected { Verdict::Valid } else { Verdict::Unknown };
-    report(NAME, verdict, detail)
+    CheckReport::new(NAME, verdict, detail)
 }
 
 fn ties<'a>(traces: &'a [Trace]) -> usize {

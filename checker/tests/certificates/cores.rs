@@ -128,8 +128,23 @@ fn what_may_be_left_out_of_a_counter_core() {
         Model::Counter,
         "add 1\nadd 0\nread 2",
         &[0, 2],
-        &[(&[2], "operation 0"), (&[0], "everything is right")],
+        &[(&[2], "with what is left out"), (&[0], "everything is right")],
     );
+    // Others can only have made it more.
+    check(
+        Model::Counter,
+        "add 1\nadd 1\nadd 1\nread 1",
+        &[0, 2, 3],
+        &[(&[0, 3], "everything is right")],
+    );
+    check(
+        Model::Counter,
+        "add 1 info\nadd 1 info\nread 2\nread 1",
+        &[2, 3],
+        &[(&[2], "with what is left out"), (&[3], "with what is left out")],
+    );
+    check(Model::Counter, "add -5\nadd -1 info\nread 1", &[2], &[]);
+    check(Model::Counter, "add 5\nadd -3\nread 1", &[0, 1, 2], &[(&[2], "both signs")]);
 }
 
 #[test]
@@ -138,7 +153,34 @@ fn what_may_be_left_out_of_the_core_of_a_lock() {
         Model::Mutex,
         "acquire null\nrelease null\nacquire null\nacquire null",
         &[2, 3],
-        &[(&[0, 3], "operation 1"), (&[1, 2, 3], "operation 0")],
+        &[(&[0, 3], "with what is left out"), (&[3], "everything is right")],
+    );
+    // Whether it was held before is open, unless all that was over before is in balance.
+    check(
+        Model::Mutex,
+        "acquire null\nrelease null\nrelease null",
+        &[2],
+        &[(&[1], "everything is right")],
+    );
+    check(
+        Model::Mutex,
+        "acquire null\nrelease null\nrelease null",
+        &[1, 2],
+        &[(&[0, 1], "everything is right")],
+    );
+    // A release that was open may have come between, one that was over may not.
+    let open = history(
+        "0 invoke acquire null\n3 invoke release null\n0 ok acquire null\n3 ok release null\n\
+         1 invoke acquire null\n1 ok acquire null\n2 invoke acquire null\n2 ok acquire null",
+    );
+    refuse(&open, Model::Mutex, core(&[0, 2]), "with what is left out");
+    accept(&open, Model::Mutex, core(&[2, 3]));
+    // However it went before, tokens grow.
+    check(
+        Model::Lock,
+        "acquire 5\nrelease null\nacquire 7 info\nrelease null\nacquire 4",
+        &[0, 4],
+        &[(&[0], "everything is right"), (&[4], "everything is right")],
     );
     check(
         Model::Lock,

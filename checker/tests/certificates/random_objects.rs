@@ -2,8 +2,10 @@
 
 use std::cell::Cell;
 
-use checker::certificate::{Proof, verify_all};
+use checker::certificate::{ObjectProof, Proof, verify_all};
 use checker::history::History;
+use checker::judge::Limits;
+use checker::linearizability::check_with_proofs;
 use checker::models::{Family, Model};
 use serde_json::{Value, json};
 
@@ -103,6 +105,30 @@ fn no_part_of_a_right_history_is_a_core_and_the_whole_of_a_wrong_one_is() {
         });
         let (right, wrong) = counts.get();
         assert!(right > 0 && wrong > 0, "{model}: {counts:?}");
+    }
+}
+
+/// A core is accepted as it stands, and without any one of its operations it is refused.
+#[test]
+fn no_operation_can_be_left_out_of_a_core() {
+    for model in Model::all().filter(|model| model.family() == Family::Object) {
+        let wrong = Cell::new(0);
+        check_random(10, 100, |bytes| {
+            let history = any_history(model, bytes);
+            let (report, proofs) = check_with_proofs(&history, model, &Limits::default());
+            let [ObjectProof { proof: Proof::Core(found), .. }] = proofs.as_slice() else { return };
+            let is_core = |places: &[u32]| {
+                verify_all(&history, model, consistency(model), &whole(core(places)))
+            };
+            let case = || format!("{model} {found:?} {report:?}\n{}", written(&history));
+            assert!(is_core(found).is_ok(), "{}", case());
+            for place in found {
+                let less: Vec<_> = found.iter().copied().filter(|other| other != place).collect();
+                assert!(is_core(&less).is_err(), "without {place}: {}", case());
+            }
+            wrong.set(wrong.get() + 1);
+        });
+        assert!(wrong.get() > 0, "{model}");
     }
 }
 

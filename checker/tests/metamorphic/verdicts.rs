@@ -64,7 +64,7 @@ fn grows(model: Model, operations: &[Operation], random: &mut Random) {
 }
 
 fn judge_as(history: &History, model: Model) -> Verdict {
-    judge::judge_as(history, model, &Limits::default()).verdict
+    checker::check(history, model).verdict
 }
 
 fn verdict(model: Model, operations: &[Operation]) -> Verdict {

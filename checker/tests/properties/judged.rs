@@ -1,6 +1,8 @@
 //! Properties are reached by their names, on the command line's way and on a run's.
 
-use checker::judge::{Limits, Question, judge, judge_history, judge_run};
+use std::path::Path;
+
+use checker::judge::{Error, Judged, Question, judge};
 use checker::models::Model;
 use checker::verdict::{CheckReport, Verdict};
 
@@ -8,15 +10,20 @@ const BANK: &str = r#"{"index":0,"time":0,"process":1,"type":"invoke","f":"read"
 {"index":1,"time":1,"process":1,"type":"ok","f":"read","value":{"a":11,"b":-1}}
 "#;
 
+/// Judges a bare history as a model.
+fn judge_as(path: &Path, model: Model) -> Result<Judged, Error> {
+    judge(path, &Question { model: Some(model), ..Question::default() })
+}
+
 #[test]
 fn a_history_is_judged_by_its_model() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), BANK).unwrap();
-    let judge = |model| judge_history(file.path(), Some(model), &Limits::default());
-    let (_, judgement) = judge(Model::Bank).unwrap();
+    let judge = |model| judge_as(file.path(), model);
+    let judgement = judge(Model::Bank).unwrap().judgement;
     assert_eq!((judgement.verdict, judgement.checks[0].name.as_str()), (Verdict::Invalid, "bank"));
     // Any operation has a latency; a queue has no read.
-    assert_eq!(judge(Model::Latency).unwrap().1.checks[0].verdict, Verdict::Valid);
+    assert_eq!(judge(Model::Latency).unwrap().judgement.checks[0].verdict, Verdict::Valid);
     assert!(judge(Model::TotalQueue).unwrap_err().to_string().contains("no operation `read`"));
 }
 
@@ -31,7 +38,7 @@ fn a_run_names_its_checks_and_what_they_expect() {
             r#"{{"judge":{{"model":"bank","checks":["bank","no-such"],"options":{options}}}}}"#
         );
         std::fs::write(dir.path().join("run.json"), plan).unwrap();
-        let judgement = judge_run(dir.path(), &Limits::default()).unwrap();
+        let judgement = judge(dir.path(), &Question::default()).unwrap().judgement;
         assert_eq!(judgement.checks[0].verdict, expected, "{options}");
         assert_eq!(judgement.checks[1].verdict, Verdict::Unknown);
     }
@@ -53,7 +60,7 @@ fn a_run_of_transactions_names_how_consistent_they_must_be() {
     let checks = r#"["strict-serializable","serializable","linearizable"]"#;
     let plan = format!(r#"{{"judge":{{"model":"list-append","checks":{checks}}}}}"#);
     std::fs::write(dir.path().join("run.json"), plan).unwrap();
-    let judgement = judge_run(dir.path(), &Limits::default()).unwrap();
+    let judgement = judge(dir.path(), &Question::default()).unwrap().judgement;
     let told: Vec<_> =
         judgement.checks[..3].iter().map(|check| (check.name.as_str(), check.verdict)).collect();
     // The second transaction began when the first was over, and did not see it. What nothing is said of must be strictly serializable.
@@ -76,7 +83,7 @@ fn a_recording_is_asked_for_all_that_makes_it_prove_something() {
     let names = |checks: &[CheckReport]| -> Vec<String> {
         checks.iter().map(|check| check.name.clone()).collect()
     };
-    let judgement = judge_run(dir.path(), &Limits::default()).unwrap();
+    let judgement = judge(dir.path(), &Question::default()).unwrap().judgement;
     assert_eq!(
         names(&judgement.checks),
         [
@@ -91,7 +98,7 @@ fn a_recording_is_asked_for_all_that_makes_it_prove_something() {
             "run-complete"
         ]
     );
-    let bare = || judge_history(&path, Some(Model::Bank), &Limits::default()).unwrap().1;
+    let bare = || judge_as(&path, Model::Bank).unwrap().judgement;
     assert_eq!(names(&bare().checks), ["bank", "operations"]);
     let drive = r#"{"index":2,"time":2,"process":"nemesis","type":"info","f":"phase","value":{"phase":"drive"}}"#;
     std::fs::write(&path, format!("{BANK}{drive}\n")).unwrap();
@@ -104,8 +111,7 @@ fn what_cannot_be_judged_or_proved_is_refused() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let cas = r#"{"index":0,"time":0,"process":1,"type":"invoke","f":"cas","value":3}"#;
     std::fs::write(file.path(), format!("{cas}\n")).unwrap();
-    let model = Some(Model::CasRegister);
-    let wrong = judge_history(file.path(), model, &Limits::default()).unwrap_err().to_string();
+    let wrong = judge_as(file.path(), Model::CasRegister).unwrap_err().to_string();
     assert!(wrong.ends_with("line 1: a cas carries its value as [old, new]"), "{wrong}");
     std::fs::write(file.path(), BANK).unwrap();
     let question = Question { model: Some(Model::Bank), certify: true, ..Default::default() };

@@ -290,6 +290,45 @@ fn an_assumption_about_registers_that_contradicts_itself_is_named() {
 }
 
 #[test]
+fn who_overwrote_the_initial_state_is_not_said_to_have_read_null() {
+    let lines = one_after_another(&[
+        r#"0 begin [["r","x",null],["append","x",1]]"#,
+        r#"1 begin [["r","x",null],["append","x",2]]"#,
+        r#"0 end [["r","x",[]],["append","x",1]]"#,
+        r#"1 end [["r","x",[]],["append","x",2]]"#,
+        r#"2 ok [["r","x",[1,2]]]"#,
+    ]);
+    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+    let found = findings(&history(&lines), ListAppend, Consistency::Serializable);
+    let explanation = found.report.violations[0].explanation.join(" ");
+    assert!(explanation.contains("read key x as it is before anybody writes it"), "{explanation}");
+}
+
+#[test]
+fn writers_whose_keys_are_linearizable_are_ordered_by_who_read_them_first() {
+    // x went from 1 to 2 and y from 2 to 1, as those saw who read them one after another.
+    let lines = one_after_another(&[
+        r#"0 begin [["w","x",1],["w","y",1]]"#,
+        r#"1 begin [["w","x",2],["w","y",2]]"#,
+        r#"2 ok [["r","x",1]]"#,
+        r#"2 ok [["r","x",2]]"#,
+        r#"3 ok [["r","y",2]]"#,
+        r#"3 ok [["r","y",1]]"#,
+        r#"0 end [["w","x",1],["w","y",1]]"#,
+        r#"1 end [["w","x",2],["w","y",2]]"#,
+    ]);
+    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+    let names = |linearizable_keys| -> Vec<_> {
+        let assumed = Assumptions { linearizable_keys, ..Assumptions::default() };
+        let level = Consistency::ReadUncommitted;
+        let found = findings_assuming(&history(&lines), RwRegister, level, assumed);
+        found.anomalies.iter().map(|found| found.anomaly.name()).collect()
+    };
+    assert_eq!(names(true).first(), Some(&"G0"), "{:?}", names(true));
+    assert!(!names(false).contains(&"G0"), "{:?}", names(false));
+}
+
+#[test]
 fn nothing_to_judge_is_no_pass() {
     let failed = [r#"0 invoke [["append", "x", 1]]"#, r#"0 fail [["append", "x", 1]]"#];
     let found = check(ListAppend, "serializable", &failed, Verdict::Unknown, &[]);

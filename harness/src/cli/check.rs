@@ -17,6 +17,7 @@ use crate::report;
 
 /// Arguments of a check.
 #[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
 pub(super) struct CheckArguments {
     /// A run directory, or a history file: JSON lines, Jepsen's EDN, JSON or text logs, Porcupine's logs; plain, gzip or zstd
     path: PathBuf,
@@ -112,7 +113,10 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
         // Whatever cannot be read is malformed input.
         Err(error) => return super::fail(ExitCode::Usage, &error),
     };
-    if arguments.model.is_none() && !arguments.json && !arguments.path.is_dir() {
+    if judged.judgement.operations.is_empty() {
+        let path = arguments.path.display();
+        eprintln!("faultline: there is no operation in {path}: nothing was proved");
+    } else if arguments.model.is_none() && !arguments.json && !arguments.path.is_dir() {
         println!("faultline: judged as {} (guessed; --model says otherwise)", judged.model);
     }
     show(arguments, &judged.judgement);

@@ -13,6 +13,7 @@ use crate::export;
 
 /// Arguments of a conversion.
 #[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
 pub(super) struct ConvertArguments {
     /// A history in any form, packed or not, or a run directory
     input: PathBuf,
@@ -51,6 +52,8 @@ impl FromStr for Target {
         }
     }
 }
+
+const EXIT_CODES: &str = "Exit codes: 0 written, 2 bad usage, a malformed history or one that the form cannot hold, 4 the output cannot be written";
 
 /// The meaning of a list of two.
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -15,7 +15,7 @@ use super::inspect::{self, InspectArguments};
 
 /// Either a node's own arguments or a subcommand.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = EXIT_CODES)]
 pub(super) struct NodeArguments {
     #[command(subcommand)]
     command: Option<NodeCommand>,
@@ -81,6 +81,8 @@ pub(super) fn node_address(text: &str) -> Result<(NodeId, SocketAddr), String> {
     let address = address.parse().map_err(|_| format!("`{address}` is not an address"))?;
     Ok((node.parse()?, address))
 }
+
+const EXIT_CODES: &str = "Exit codes: 0 it was told to stop, 2 bad usage, 4 it could not go on";
 
 /// Another one at every start.
 fn any_seed() -> u64 {

@@ -17,6 +17,7 @@ use crate::{report, run, workload};
 
 /// Arguments of a run.
 #[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
 pub(super) struct RunArguments {
     /// Workload files
     #[arg(required = true, value_name = "FILE")]

@@ -20,6 +20,10 @@ pub(super) struct VerifyArguments {
 const EXIT_CODES: &str = "Exit codes: 0 the certificate proves its verdict (valid or invalid), 1 it does not, 2 a malformed certificate or \
 unreadable file, 3 there is more to try than the verifier is willing to";
 
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 pub(super) fn verify(arguments: &VerifyArguments) -> ExitCode {
     let certificate = match Certificate::read(&arguments.certificate) {
         Ok(certificate) => certificate,
@@ -42,15 +46,13 @@ pub(super) fn verify(arguments: &VerifyArguments) -> ExitCode {
     match certificate.verify(&history, &file) {
         Ok(accepted) => {
             let Certificate { model, consistency, .. } = &certificate;
-            let operations = history.operations().len();
             let verdict = match certificate.verdict {
                 Verdict::Invalid => format!("invalid, shown on {} of", accepted.invalid),
                 _ => "valid,".to_string(),
             };
-            let objects = accepted.valid + accepted.invalid + accepted.unproved;
-            println!(
-                "proved: {verdict} {objects} objects, {operations} operations ({model}, {consistency})"
-            );
+            let objects = counted(accepted.valid + accepted.invalid + accepted.unproved, "object");
+            let operations = counted(history.operations().len(), "operation");
+            println!("proved: {verdict} {objects}, {operations} ({model}, {consistency})");
             if accepted.unproved > 0 {
                 println!("nothing is said about {} of the objects", accepted.unproved);
             }

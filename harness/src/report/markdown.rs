@@ -2,16 +2,16 @@
 
 use std::fmt::Write;
 
-use checker::verdict::Judgement;
+use checker::verdict::{Judgement, Verdict};
 
-use super::{decisive, span, word};
+use super::{reason, span, word};
 use crate::run_directory::RunInfo;
 
 /// The content of `summary.md`.
 pub(super) fn summary(info: &RunInfo, judgement: &Judgement) -> String {
     let mut text = format!("## {}: {}\n\n", word(judgement.verdict), cell(&info.workload));
-    if let Some(check) = decisive(judgement) {
-        let _ = writeln!(text, "{}: {}\n", cell(&check.name), cell(&check.detail));
+    if judgement.verdict != Verdict::Valid {
+        let _ = writeln!(text, "{}\n", cell(&reason(judgement)));
     }
     if let Some(bug) = &info.planted {
         let _ = writeln!(text, "Planted bug: `{bug}`\n");

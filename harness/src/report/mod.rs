@@ -9,6 +9,7 @@ mod terminal;
 use std::path::Path;
 
 use anyhow::Context;
+use checker::properties::run_complete;
 use checker::verdict::{CheckReport, Judgement, Verdict};
 
 pub(crate) use progress::{Progress, Snapshot};
@@ -39,10 +40,32 @@ fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-/// The check that decided the verdict: the first of those that are as bad as the whole.
+/// The check that decided the verdict: the first of those that are as bad as the whole. What is undecided because the run did not go to its end is so
+/// for that reason.
 fn decisive(judgement: &Judgement) -> Option<&CheckReport> {
     let worst = judgement.verdict;
-    judgement.checks.iter().find(|check| check.verdict == worst && worst != Verdict::Valid)
+    let mut as_bad = judgement.checks.iter().filter(|check| check.verdict == worst);
+    match worst {
+        Verdict::Valid => None,
+        Verdict::Invalid => as_bad.next(),
+        Verdict::Unknown => {
+            as_bad.clone().find(|check| check.name == run_complete::NAME).or_else(|| as_bad.next())
+        }
+    }
+}
+
+/// Why the verdict is what it is, in a line.
+fn reason(judgement: &Judgement) -> String {
+    let Some(check) = decisive(judgement) else { return "every check holds".into() };
+    let as_bad = judgement.checks.iter().filter(|other| other.verdict == check.verdict).count();
+    let others = match (as_bad - 1, check.verdict) {
+        (0, _) => String::new(),
+        (1, Verdict::Invalid) => "; 1 more check is violated".into(),
+        (count, Verdict::Invalid) => format!("; {count} more checks are violated"),
+        (1, _) => "; 1 more check is undecided".into(),
+        (count, _) => format!("; {count} more checks are undecided"),
+    };
+    format!("{}: {}{others}", check.name, check.detail)
 }
 
 /// Nanoseconds as seconds, to the millisecond.
@@ -134,5 +157,22 @@ mod tests {
         assert!(decisive(&judgement(Verdict::Valid)).is_none());
         assert_eq!(decisive(&judgement(Verdict::Invalid)).unwrap().name, "linearizable");
         assert_eq!(decisive(&judgement(Verdict::Unknown)).unwrap().name, "linearizable");
+    }
+
+    #[test]
+    fn the_reason_says_how_many_are_as_bad_and_names_the_interruption() {
+        assert_eq!(reason(&judgement(Verdict::Valid)), "every check holds");
+        let mut undecided = judgement(Verdict::Unknown);
+        undecided.checks[0].detail = "no operation completed".into();
+        assert_eq!(reason(&undecided), "linearizable: no operation completed");
+        undecided.checks.push(check("operations", Verdict::Unknown, "write never succeeded"));
+        undecided.checks.push(check("run-complete", Verdict::Unknown, "the run was interrupted"));
+        let told = "run-complete: the run was interrupted; 2 more checks are undecided";
+        assert_eq!(reason(&undecided), told);
+        let mut violated = judgement(Verdict::Invalid);
+        violated.checks[0].detail = "1 key".into();
+        violated.checks.push(check("bank", Verdict::Invalid, "a total is wrong"));
+        violated.checks.push(check("run-complete", Verdict::Unknown, "the run was interrupted"));
+        assert_eq!(reason(&violated), "linearizable: 1 key; 1 more check is violated");
     }
 }

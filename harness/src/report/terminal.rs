@@ -7,7 +7,7 @@ use std::path::Path;
 use checker::verdict::{Judgement, Verdict, Violation};
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::{decisive, seconds, span, word};
+use super::{reason, seconds, span, word};
 use crate::run_directory::RunInfo;
 
 /// Violations of one check that are told in full; the rest is in the report.
@@ -114,10 +114,7 @@ fn closing(
     colours: bool,
 ) -> String {
     let verdict = painted(judgement.verdict, colours);
-    let mut text = match decisive(judgement) {
-        Some(check) => format!("\n{verdict}  {}: {}\n", check.name, check.detail),
-        None => format!("\n{verdict}  every check holds\n"),
-    };
+    let mut text = format!("\n{verdict}  {}\n", reason(judgement));
     if let Some(info) = info {
         if let Some(bug) = &info.planted {
             let _ = writeln!(text, "planted bug  {bug}");

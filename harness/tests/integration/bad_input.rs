@@ -30,6 +30,14 @@ fn workloads() {
 }
 
 #[test]
+fn every_command_tells_its_exit_codes() {
+    let place = Place::new();
+    for command in ["run", "check", "convert", "verify", "node"] {
+        check(&place, &[command, "--help"], 0, &["Exit codes: 0 "]);
+    }
+}
+
+#[test]
 fn usage() {
     let place = Place::new();
     place.file("good.yaml", GOOD);
@@ -112,7 +120,12 @@ fn recordings() {
         &["line 1: a register has no operation `enqueue`", "--model queue"],
     );
     // Well-formed, but nothing is proved.
-    check(&place, &["check", "empty.jsonl"], 3, &["nothing was proved"]);
+    check(
+        &place,
+        &["check", "empty.jsonl"],
+        3,
+        &["there is no operation in empty.jsonl: nothing was proved"],
+    );
     check(&place, &["check", "open.jsonl"], 3, &["nothing was proved"]);
     std::fs::create_dir(place.path().join("dir")).unwrap();
     check(&place, &["check", "dir"], 2, &["dir/run.json"]);

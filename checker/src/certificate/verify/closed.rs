@@ -23,10 +23,10 @@
 //!   and is struck out with it.
 //! - **Sets** moreover: if the core never says that an element is in, adds of it may be left out, for then it is out even longer; likewise removes, if it
 //!   never says that the element is out.
-//! - **Quiet beginning** (locks, and an element of a set whose every change is known to be one): changes that were all over before anybody of
-//!   the core began, and that took the object as often as they gave it back, leave it as it was in the beginning. (Without their tokens
-//!   a lock allows only more.)
-//! - **Counters.** Every add that began before the end must be in the core.
+//! - **Quiet beginning** (an element of a set whose every change is known to be one): changes that were all over before anybody of
+//!   the core began, and that took the element in as often as out, leave it as it was in the beginning.
+//!
+//! Counters and locks are another matter (`loose.rs`).
 
 use std::collections::{HashMap, HashSet};
 
@@ -48,10 +48,6 @@ pub(super) fn first_that_matters(
         Model::Kv => Box::new(|left| core.iter().any(|item| shows(&item.act, &left.act))),
         Model::Set => in_set(core, left_out),
         Model::Queue | Model::Stack | Model::List => in_sequence(core),
-        Model::Lock | Model::Mutex => {
-            let quiet = is_quiet(core.iter(), left_out.iter().map(|left| &left.item));
-            Box::new(move |_| !quiet)
-        }
         _ => Box::new(|_| true),
     };
     left_out.iter().find(|left| matters(&left.item)).map(|left| left.place)
@@ -174,8 +170,8 @@ fn is_quiet<'a>(
     let (mut taken, mut given_back) = (0, 0);
     for change in changes {
         match change.act {
-            Act::Acquire(_) | Act::Add(_, Some(true)) => taken += 1,
-            Act::Release | Act::Remove(_, Some(true)) => given_back += 1,
+            Act::Add(_, Some(true)) => taken += 1,
+            Act::Remove(_, Some(true)) => given_back += 1,
             _ => return false,
         }
         if change.completed >= begins {

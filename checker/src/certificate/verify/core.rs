@@ -2,14 +2,19 @@
 //!
 //! They are shown to be impossible by trying every order of them (`search.rs`), which ends at some event, the *end*: whatever is still open then is taken
 //! as optional. But to strike operations out of a history may make it wrong although it was right, so it must be shown too that those left out do not
-//! matter (`closed.rs`).
+//! matter (`closed.rs`), or that it is impossible whatever they did (`loose.rs`).
 
 use std::collections::HashSet;
 
-use super::search::{Item, TooLarge, stuck_at};
+use super::loose::Loose;
+use super::search::{Item, TooLarge, Window, stuck_at};
 use super::specification::{Act, State};
 use super::{Refusal, Verifier, refuse};
 use crate::history::{NEVER, Outcome, ValueId};
+use crate::models::Model;
+
+/// Why a core is none.
+const POSSIBLE: &str = "there is an order of the core in which everything is right";
 
 /// A change that is not in the core.
 pub(super) struct LeftOut {
@@ -20,40 +25,72 @@ pub(super) struct LeftOut {
 }
 
 impl Verifier<'_> {
-    /// Checks that a core proves that an object is violated.
+    /// Checks that a core proves that an object is violated; tells the event at which trying it ended.
     pub(super) fn core(
         &mut self,
         key: ValueId,
         places: &[u32],
         core: &[u32],
-    ) -> Result<(), Refusal> {
+    ) -> Result<u32, Refusal> {
         let mut items = Vec::with_capacity(core.len());
         for place in core {
             self.name(key, *place)?;
             items.extend(self.item(*place)?);
         }
-        let mut part = items.clone();
+        match self.model {
+            Model::Counter | Model::Lock | Model::Mutex => self.loose_core(places, &items),
+            _ => self.closed_core(places, &items),
+        }
+    }
+
+    /// Checks a core together with what stands for those left out of it.
+    fn loose_core(&mut self, places: &[u32], items: &[Item]) -> Result<u32, Refusal> {
+        let alone = self.stuck_at(vec![State::initial(self.model)], items, &[])?;
+        let Some(end) = alone else { return refuse(POSSIBLE.into()) };
+        if self.left_out(places, end)?.is_empty() {
+            return Ok(end);
+        }
+        let left_out = self.left_out(places, NEVER)?;
+        let Some(loose) = Loose::of(self.model, items, &left_out) else {
+            return refuse("adds of both signs are left out, which may matter".into());
+        };
+        match self.stuck_at(loose.initial, &loose.items, &loose.windows)? {
+            Some(end) => Ok(end),
+            None => refuse(format!("with what is left out, {POSSIBLE}")),
+        }
+    }
+
+    /// Checks a core from which nothing is left out that matters.
+    fn closed_core(&mut self, places: &[u32], items: &[Item]) -> Result<u32, Refusal> {
+        let mut part = items.to_vec();
         let (end, left_out) = loop {
-            let stuck = stuck_at(State::initial(self.model), &part);
-            let end = stuck.map_err(|TooLarge(why)| {
-                Refusal::Undecided(format!("to try every order of the core is too much: {why}"))
-            })?;
-            let Some(end) = end else {
-                return refuse("there is an order of the core in which everything is right".into());
+            let Some(end) = self.stuck_at(vec![State::initial(self.model)], &part, &[])? else {
+                return refuse(POSSIBLE.into());
             };
             let left_out = self.left_out(places, end)?;
-            let projected = without(&items, &left_out);
+            let projected = without(items, &left_out);
             if projected == part {
                 break (end, left_out);
             }
             part = projected;
         };
-        match super::closed::first_that_matters(self.model, &items, &left_out, end) {
-            None => Ok(()),
+        match super::closed::first_that_matters(self.model, items, &left_out, end) {
+            None => Ok(end),
             Some(place) => {
                 refuse(format!("{} may matter and must be in the core", self.words(place)))
             }
         }
+    }
+
+    fn stuck_at(
+        &self,
+        initial: Vec<State>,
+        items: &[Item],
+        windows: &[Window],
+    ) -> Result<Option<u32>, Refusal> {
+        stuck_at(initial, items, windows, self.steps_max).map_err(|TooLarge(why)| {
+            Refusal::Undecided(format!("to try every order of the core is too much: {why}"))
+        })
     }
 
     /// An operation with what it does; nothing if it says nothing.

@@ -2,11 +2,12 @@
 //! them: of this crate it uses the reader of histories and nothing else.
 //!
 //! **Valid** is one pass over an order for each object (`order.rs`). **Invalid** is a small core (`core.rs`), shown to be impossible by trying every order
-//! (`search.rs`) after it was checked that leaving out the rest cannot have made it so; or a cycle or an anomaly of transactions
+//! (`search.rs`), with a check that leaving out the rest cannot have made it so (`closed.rs`, `loose.rs`); or a cycle or an anomaly of transactions
 //! (`transactions/`), each edge derived again.
 
 mod closed;
 mod core;
+mod loose;
 mod order;
 mod search;
 mod specification;
@@ -16,6 +17,7 @@ use std::collections::HashMap;
 
 use rustc_hash::FxBuildHasher;
 
+use self::search::STEPS_MAX;
 use self::specification::Acts;
 use super::{ObjectProof, Proof};
 use crate::history::{History, NEVER, ValueId};
@@ -134,6 +136,34 @@ fn key(model: Model, key: ValueId) -> ValueId {
     if model.family() == Family::Object { key } else { ValueId::NIL }
 }
 
+/// Tells which parts of one object prove that it is violated.
+pub(crate) struct Cores<'a> {
+    verifier: Verifier<'a>,
+    key: ValueId,
+    places: Vec<u32>,
+}
+
+impl<'a> Cores<'a> {
+    /// The parts of an object, which are these operations by place; so many steps may be spent on each.
+    pub(crate) fn of(
+        history: &'a History,
+        model: Model,
+        key: ValueId,
+        places: Vec<u32>,
+        steps_max: u64,
+    ) -> Self {
+        let verifier = Verifier::of_places(history, model, "", HashMap::default());
+        Self { verifier: Verifier { steps_max, ..verifier }, key, places }
+    }
+
+    /// The event at which no order of these operations is right any more, if they prove that the object is violated.
+    pub(crate) fn end(&mut self, core: &[u32]) -> Option<u32> {
+        let Self { verifier, key, places } = self;
+        places.iter().for_each(|place| verifier.named[*place as usize] = false);
+        verifier.core(*key, places, core).ok()
+    }
+}
+
 /// Checks proofs against one history.
 struct Verifier<'a> {
     history: &'a History,
@@ -144,6 +174,8 @@ struct Verifier<'a> {
     places: HashMap<ValueId, Vec<u32>, FxBuildHasher>,
     /// The operations that the proof at hand has named so far.
     named: Vec<bool>,
+    /// What may be spent on trying the orders of a core.
+    steps_max: u64,
 }
 
 impl<'a> Verifier<'a> {
@@ -152,8 +184,18 @@ impl<'a> Verifier<'a> {
         for (place, operation) in history.operations().iter().enumerate() {
             places.entry(key(model, operation.key)).or_default().push(place as u32);
         }
+        Self::of_places(history, model, consistency, places)
+    }
+
+    fn of_places(
+        history: &'a History,
+        model: Model,
+        consistency: &'a str,
+        places: HashMap<ValueId, Vec<u32>, FxBuildHasher>,
+    ) -> Self {
         let named = vec![false; history.operations().len()];
-        Self { history, model, consistency, acts: Acts::new(history, model), places, named }
+        let acts = Acts::new(history, model);
+        Self { history, model, consistency, acts, places, named, steps_max: STEPS_MAX }
     }
 
     fn object(&mut self, key: ValueId, proof: &Proof) -> Result<(), Refusal> {
@@ -164,7 +206,7 @@ impl<'a> Verifier<'a> {
         places.iter().for_each(|place| self.named[*place as usize] = false);
         match (self.model.family(), proof) {
             (Family::Object, Proof::Order(order)) => self.order(key, &places, order),
-            (Family::Object, Proof::Core(core)) => self.core(key, &places, core),
+            (Family::Object, Proof::Core(core)) => self.core(key, &places, core).map(drop),
             (Family::Transactions, Proof::Core(_))
             | (Family::Object, _)
             | (Family::Property, _) => {

@@ -29,6 +29,17 @@ pub(super) struct Item {
     pub(super) completed: u32,
 }
 
+/// What others may do from one event to another, as often as they like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    /// What they do. Of one act no two windows are open at once.
+    pub(super) act: Act,
+    /// The event at which it opens.
+    pub(super) from: u32,
+    /// The event at which it closes; [`NEVER`]: it stays open.
+    pub(super) until: u32,
+}
+
 /// The search was given up: which bound it reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooLarge(pub(super) &'static str);
@@ -36,22 +47,34 @@ pub(super) struct TooLarge(pub(super) &'static str);
 /// A state, and the places of open operations that have taken effect.
 type Situation = (State, u128);
 
-/// The completion up to which no order makes all results right and respects real time; nothing if there is one of all.
-pub(super) fn stuck_at(initial: State, items: &[Item]) -> Result<Option<u32>, TooLarge> {
-    let mut events: Vec<(u32, usize)> = Vec::new();
+/// The completion up to which no order makes all results right and respects real time; nothing if there is one of all. `initial` are the states
+/// in which the object may begin.
+pub(super) fn stuck_at(
+    initial: Vec<State>,
+    items: &[Item],
+    windows: &[Window],
+    steps_max: u64,
+) -> Result<Option<u32>, TooLarge> {
+    let mut events: Vec<(u32, Event)> = Vec::new();
     for (number, item) in items.iter().enumerate() {
-        events.push((item.invoked, number));
-        if item.completed != NEVER {
-            events.push((item.completed, number));
-        }
+        events.push((item.invoked, Event::Invoke(number)));
+        events.push((item.completed, Event::Complete(number)));
     }
+    for (number, window) in windows.iter().enumerate() {
+        events.push((window.from, Event::Open(number)));
+        events.push((window.until, Event::Close(number)));
+    }
+    events.retain(|(event, _)| *event != NEVER);
     events.sort_unstable();
-    let mut search = Search { items, places: Vec::new(), situations: vec![(initial, 0)], steps: 0 };
-    for (event, number) in events {
-        if event == items[number].invoked {
-            search.invoke(number)?;
-        } else {
-            search.complete(number)?;
+    let situations = initial.into_iter().map(|state| (state, 0)).collect();
+    let (places, open) = (Vec::new(), Vec::new());
+    let mut search = Search { items, windows, places, open, situations, steps: 0, steps_max };
+    for (event, what) in events {
+        match what {
+            Event::Invoke(number) => search.invoke(number)?,
+            Event::Complete(number) => search.complete(number)?,
+            Event::Open(number) => search.open.push(number),
+            Event::Close(number) => search.close(number)?,
         }
         if search.situations.is_empty() {
             return Ok(Some(event));
@@ -60,12 +83,25 @@ pub(super) fn stuck_at(initial: State, items: &[Item]) -> Result<Option<u32>, To
     Ok(None)
 }
 
+/// What happens at an event: to an item or a window, by number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Invoke(usize),
+    Complete(usize),
+    Open(usize),
+    Close(usize),
+}
+
 struct Search<'a> {
     items: &'a [Item],
+    windows: &'a [Window],
     /// The open operation in each place.
     places: Vec<Option<usize>>,
+    /// The windows that are open.
+    open: Vec<usize>,
     situations: Vec<Situation>,
     steps: u64,
+    steps_max: u64,
 }
 
 impl Search<'_> {
@@ -89,16 +125,32 @@ impl Search<'_> {
     fn complete(&mut self, number: usize) -> Result<(), TooLarge> {
         let place = self.places.iter().position(|open| *open == Some(number));
         let mine = 1_u128 << place.expect("it was invoked before");
-        let mut met: HashSet<Situation, FxBuildHasher> = self.situations.iter().cloned().collect();
+        let reached = self.reachable(mine)?;
+        let kept = reached.into_iter().filter(|(_, used)| used & mine != 0);
+        let kept: HashSet<_, FxBuildHasher> =
+            kept.map(|(state, used)| (state, used & !mine)).collect();
+        self.places[mine.trailing_zeros() as usize] = None;
+        self.situations = kept.into_iter().collect();
+        Ok(())
+    }
+
+    /// Lets happen what may have happened before a window closes.
+    fn close(&mut self, number: usize) -> Result<(), TooLarge> {
+        self.situations = self.reachable(0)?.into_iter().collect();
+        self.open.retain(|open| *open != number);
+        Ok(())
+    }
+
+    /// All situations that open operations and open windows lead to; from those in which a `goal` is reached no further.
+    fn reachable(&mut self, goal: u128) -> Result<HashSet<Situation, FxBuildHasher>, TooLarge> {
         let mut pending = std::mem::take(&mut self.situations);
-        let mut kept: HashSet<Situation, FxBuildHasher> = HashSet::default();
+        let mut met: HashSet<Situation, FxBuildHasher> = pending.iter().cloned().collect();
         while let Some((state, used)) = pending.pop() {
-            if used & mine != 0 {
-                kept.insert((state, used & !mine));
+            if used & goal != 0 {
                 continue;
             }
-            self.steps += self.places.len() as u64;
-            if self.steps > STEPS_MAX {
+            self.steps += (self.places.len() + self.open.len()) as u64;
+            if self.steps > self.steps_max {
                 return Err(TooLarge("it would take too many steps"));
             }
             for next in self.nexts(&state, used) {
@@ -107,14 +159,12 @@ impl Search<'_> {
                 }
             }
         }
-        self.places[mine.trailing_zeros() as usize] = None;
-        self.situations = kept.into_iter().collect();
-        Ok(())
+        Ok(met)
     }
 
     /// The situations after one more open operation.
     fn nexts(&self, state: &State, used: u128) -> Vec<Situation> {
-        let mut nexts = Vec::new();
+        let mut nexts: Vec<_> = self.windows_from(state, used).collect();
         let mut optional: Vec<(u32, &Act, usize)> = Vec::new();
         for (place, number) in self.unused(used) {
             let item = &self.items[number];
@@ -132,6 +182,14 @@ impl Search<'_> {
             }
         }
         nexts
+    }
+
+    /// The situations after what others may do now.
+    fn windows_from(&self, state: &State, used: u128) -> impl Iterator<Item = Situation> {
+        self.open.iter().filter_map(move |number| {
+            let mut after = state.clone();
+            after.apply(&self.windows[*number].act).then(|| self.settle((after, used)))
+        })
     }
 
     fn after(&self, state: &State, used: u128, place: usize, act: &Act) -> Option<Situation> {
@@ -172,8 +230,12 @@ mod tests {
         Item { act, invoked, completed }
     }
 
+    fn stuck(model: Model, items: &[Item]) -> Result<Option<u32>, TooLarge> {
+        stuck_at(vec![State::initial(model)], items, &[], STEPS_MAX)
+    }
+
     fn check(items: &[Item], expected: Result<Option<u32>, TooLarge>) {
-        assert_eq!(stuck_at(State::initial(Model::Register), items), expected);
+        assert_eq!(stuck(Model::Register, items), expected);
     }
 
     #[test]
@@ -202,13 +264,28 @@ mod tests {
     }
 
     #[test]
+    fn others_act_while_their_window_is_open() {
+        let acquire = |from, until| item(Act::Acquire(None), from, until);
+        let (first, second) = (acquire(0, 1), acquire(6, 9));
+        let stuck = |from, until| {
+            let windows = [Window { act: Act::Release, from, until }];
+            let initial = vec![State::initial(Model::Mutex)];
+            stuck_at(initial, &[first.clone(), second.clone()], &windows, STEPS_MAX)
+        };
+        assert_eq!(stuck(2, 3), Ok(None));
+        assert_eq!(stuck(7, 8), Ok(None));
+        assert_eq!(stuck(8, NEVER), Ok(None));
+        assert_eq!(stuck(10, 11), Ok(Some(9)));
+    }
+
+    #[test]
     fn what_is_too_large_is_not_called_impossible() {
         let open = |number| item(Act::Write(value(number)), number as u32, NEVER);
         let many: Vec<_> = (0..129).map(open).collect();
-        assert!(matches!(stuck_at(State::initial(Model::Register), &many), Err(TooLarge(_))));
+        assert!(matches!(stuck(Model::Register, &many), Err(TooLarge(_))));
         // A counter whose every increment may have happened, in 2^40 ways.
         let mut adds: Vec<_> = (0..40).map(|n| item(Act::Count(1 << n), n as u32, NEVER)).collect();
         adds.push(item(Act::Sum(-1), 100, 101));
-        assert!(matches!(stuck_at(State::initial(Model::Counter), &adds), Err(TooLarge(_))));
+        assert!(matches!(stuck(Model::Counter, &adds), Err(TooLarge(_))));
     }
 }

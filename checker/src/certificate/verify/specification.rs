@@ -23,9 +23,11 @@ pub(super) enum Act {
     /// The text is this.
     Text(String),
     /// The sum grows by this.
-    Count(i64),
+    Count(i128),
     /// The sum is this.
-    Sum(i64),
+    Sum(i128),
+    /// The sum is this now, and was at most this before; others may have made it grow.
+    Reach(i128),
     /// An element is put in at the end.
     Insert(ValueId),
     /// An element is put into a set; if it is told, it was not in before, or was.
@@ -131,9 +133,13 @@ impl State {
                 text.push_str(more);
                 true
             }
-            (Self::Sum(sum), Act::Sum(seen)) => *sum == i128::from(*seen),
+            (Self::Sum(sum), Act::Sum(seen)) => sum == seen,
+            (Self::Sum(least), Act::Reach(seen)) => {
+                *least = (*seen).max(*least);
+                *least == *seen
+            }
             (Self::Sum(sum), Act::Count(more)) => {
-                *sum += i128::from(*more);
+                *sum += more;
                 true
             }
             (Self::Set(set), act) => self::set(set, act),
@@ -272,9 +278,9 @@ impl<'a> Acts<'a> {
             (Model::Kv, "get") => Act::Text(text(values, value)),
             (Model::Kv, "put") => Act::Put(text(values, value)),
             (Model::Kv, "append") => Act::Extend(text(values, value)),
-            (Model::Counter, "add") => Act::Count(integer()?),
+            (Model::Counter, "add") => Act::Count(integer()?.into()),
             (Model::Counter, "read") if value == ValueId::NIL => Act::Sum(0),
-            (Model::Counter, "read") => Act::Sum(integer()?),
+            (Model::Counter, "read") => Act::Sum(integer()?.into()),
             (Model::Set, "add" | "remove" | "contains") => self.member(f, value, certain)?,
             (Model::Set | Model::List, "read") => Act::All(self.elements(value)?),
             (Model::Queue, "enqueue") | (Model::Stack, "push") if value == ValueId::NIL => {

@@ -9,11 +9,12 @@ use std::collections::{BinaryHeap, HashMap};
 
 use rustc_hash::FxBuildHasher;
 
-use super::culprit::{Culprit, told};
-use crate::explain::Argument;
+use super::culprit::{Culprit, told, view};
+use crate::explain::{Argument, counted};
 use crate::history::{History, NEVER, Operation, Outcome, ValueId};
 use crate::linearizability::decision::Decision;
 use crate::linearizability::objects::Object;
+use crate::models::Model;
 
 /// Judges a counter. Nothing if its steps differ.
 pub(in crate::linearizability) fn counter(
@@ -30,7 +31,7 @@ pub(in crate::linearizability) fn counter(
             let order = order.into_iter().map(|(_, place)| place).collect();
             Decision::Valid { order: with_order.then_some(order) }
         }
-        Err(wrong) => culprit(history, &steps, &wrong).convict(history, "counter"),
+        Err(wrong) => culprit(history, &steps, &wrong).convict(history, object, Model::Counter),
     })
 }
 
@@ -40,9 +41,12 @@ struct Step {
     place: u32,
     from: u32,
     by: u32,
-    /// How many units were read; nothing for an add.
+    /// How many units were read; nothing for an add. What is not a multiple is [`NEVER_READ`].
     read: Option<i64>,
 }
+
+/// A count that is below all others.
+const NEVER_READ: i64 = -1;
 
 /// An operation and the gap in which it stands.
 type Standing = (u32, u32);
@@ -77,8 +81,7 @@ fn steps(history: &History, object: &Object<'_>) -> Option<(Vec<Step>, Vec<Stand
     }
     let unit = unit.unwrap_or(1);
     for step in &mut steps {
-        // What is not a multiple can never be read.
-        step.read = step.read.map(|read| if read % unit == 0 { read / unit } else { -1 });
+        step.read = step.read.map(|read| if read % unit == 0 { read / unit } else { NEVER_READ });
     }
     Some((steps, nothing))
 }
@@ -89,7 +92,7 @@ struct Wrong {
     at: usize,
     /// Whether the count was higher; otherwise it cannot have become so high.
     is_passed: bool,
-    /// The reads that made the count go up, by number.
+    /// The reads that made the count go up before, by number, in order of completion.
     forced_by: Vec<usize>,
 }
 
@@ -138,14 +141,14 @@ impl Count {
             return Ok(());
         };
         let is_passed = read < self.count;
-        if !is_passed {
-            self.forced_by.push(number);
-        }
+        let before = self.count;
         while self.count < read && self.up(steps, gap) {}
         if self.done[number] {
+            if self.count > before {
+                self.forced_by.push(number);
+            }
             return Ok(());
         }
-        self.forced_by.pop_if(|last| *last == number);
         Err(Wrong { at: number, is_passed, forced_by: std::mem::take(&mut self.forced_by) })
     }
 
@@ -170,37 +173,58 @@ impl Count {
     }
 }
 
-/// All adds that had begun, the read, and those before that made the count go up, as far as they are needed. Adds cannot be left out: any of them may have been
-/// counted.
+/// What is wrong, with the operations that show it whatever the other adds did.
 fn culprit(history: &History, steps: &[Step], wrong: &Wrong) -> Culprit {
     let read = steps[wrong.at];
-    let core_with = |reads: usize| -> Vec<Step> {
-        let reads = &wrong.forced_by[wrong.forced_by.len() - reads..];
-        let keeps = |(number, step): &(usize, &Step)| {
-            step.from < read.by
-                && (step.read.is_none() || *number == wrong.at || reads.contains(number))
-        };
-        steps.iter().enumerate().filter(keeps).map(|(_, step)| *step).collect()
-    };
-    let mut reads = 0;
-    while reads < wrong.forced_by.len() && Count::run(&core_with(reads)).is_ok() {
-        reads = (2 * reads + 1).min(wrong.forced_by.len());
-    }
-    let core = core_with(reads).iter().map(|step| step.place).collect();
-    let begun = steps.iter().filter(|step| step.read.is_none() && step.from < read.by).count();
-    let completed = steps.iter().filter(|step| step.read.is_none() && step.by < read.from).count();
+    let adds = || steps.iter().filter(|step| step.read.is_none());
+    let begun: Vec<_> = adds().filter(|step| step.from < read.by).collect();
+    let over: Vec<_> = adds().filter(|step| step.by < read.from).collect();
+    let unit = begun.first().and_then(|add| view(history, add.place).value().as_i64()).unwrap_or(1);
+    let unit = i128::from(unit);
+    let (least, most) = (unit * over.len() as i128, unit * begun.len() as i128);
     let mut lines = vec![format!("{}.", told(history, read.place))];
     lines.push(format!(
-        "{completed} adds were over before it began, {begun} had begun before it was over."
+        "{} of {unit} {} over before it began, {} had begun before it was over: it must be {}.",
+        match over.len() {
+            0 => "No add".into(),
+            count => counted(count, "add"),
+        },
+        if over.len() > 1 { "were" } else { "was" },
+        counted(begun.len(), "add"),
+        if least == most { least.to_string() } else { format!("from {least} to {most}") },
     ));
-    let shown: Vec<_> =
-        wrong.forced_by.iter().rev().take(reads.min(1)).map(|n| steps[*n].place).collect();
-    lines.extend(
-        shown
-            .iter()
-            .map(|place| format!("More had been counted already: {}.", told(history, *place))),
-    );
-    let kind = if wrong.is_passed { "stale read" } else { "value out of thin air" };
+    let (kind, mut core, shown) = match read.read {
+        Some(count) if count >= 0 && wrong.is_passed => {
+            let mut forced = wrong.forced_by.iter().rev().map(|number| steps[*number]);
+            let earlier = forced.find(|earlier| earlier.by < read.from);
+            let (core, earlier) = passed(count, &over, earlier);
+            lines.extend(earlier.map(|earlier| {
+                format!("More had been counted already: {}.", told(history, earlier))
+            }));
+            ("stale read", core, Vec::from_iter(earlier))
+        }
+        _ => {
+            if wrong.is_passed {
+                lines.push(format!("Every add is of {unit}, so it can never be what was read."));
+            }
+            ("value out of thin air", begun.iter().map(|step| step.place).collect(), vec![])
+        }
+    };
+    core.push(read.place);
     let argument = Argument { kind, culprit: read.place, steps: lines, shown };
     Culprit { core, argument }
+}
+
+/// Why a count had been passed before a read of it began: one add more was over, or there was an earlier read of more, which is the second part of the answer,
+/// or of so much that together with the adds that lie between both it was more.
+fn passed(count: i64, over: &[&Step], earlier: Option<Step>) -> (Vec<u32>, Option<u32>) {
+    let enough = count as usize + 1;
+    if over.len() >= enough {
+        return (over[..enough].iter().map(|step| step.place).collect(), None);
+    }
+    let earlier = earlier.expect("only adds and reads that are over make the count go up");
+    let missing = enough.saturating_sub(earlier.read.unwrap_or(0) as usize);
+    let between = over.iter().filter(|step| step.from > earlier.by).take(missing);
+    let core = between.map(|step| step.place).chain([earlier.place]).collect();
+    (core, Some(earlier.place))
 }

@@ -3,6 +3,9 @@
 use crate::explain::{self, Argument};
 use crate::history::{History, View};
 use crate::linearizability::decision::{Conviction, Decision};
+use crate::linearizability::minimal::{Minimal, minimal};
+use crate::linearizability::objects::Object;
+use crate::models::Model;
 
 /// Operations beyond this do not help a reader.
 const SHOWN_MAX: usize = 12;
@@ -17,13 +20,21 @@ pub(super) struct Culprit {
 }
 
 impl Culprit {
-    /// The decision; `object` is what the object is called.
-    pub(super) fn convict(self, history: &History, object: &str) -> Decision {
+    /// The decision on an object, with the smallest core.
+    pub(super) fn convict(self, history: &History, object: &Object<'_>, model: Model) -> Decision {
         let Self { mut core, mut argument } = self;
         core.sort_unstable();
         core.dedup();
-        argument.shown.truncate(SHOWN_MAX);
-        let violation = explain::collection(history, object, argument);
+        let Minimal { core, culprit } = minimal(history, model, object, core, argument.culprit);
+        let violation = if model == Model::Mutex {
+            explain::lock(history, &core, culprit)
+        } else {
+            argument.shown.truncate(SHOWN_MAX);
+            if core.len() <= SHOWN_MAX {
+                argument.shown.extend(&core);
+            }
+            explain::collection(history, model.name(), argument)
+        };
         Decision::Invalid(Box::new(Conviction { core, violation }))
     }
 }

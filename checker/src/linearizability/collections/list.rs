@@ -10,6 +10,7 @@ use crate::explain::Argument;
 use crate::history::{History, NEVER, Operation, Outcome, ValueId};
 use crate::linearizability::decision::Decision;
 use crate::linearizability::objects::Object;
+use crate::models::Model;
 
 /// Judges one list. Nothing if an element was appended twice.
 pub(in crate::linearizability) fn list(
@@ -17,7 +18,7 @@ pub(in crate::linearizability) fn list(
     object: &Object<'_>,
     with_order: bool,
 ) -> Option<Decision> {
-    judge(Whole::of(history, object, "append", true)?, with_order, "list")
+    judge(Whole::of(history, object, "append", true)?, with_order, Model::List)
 }
 
 /// Judges a set of which nothing is ever removed, and that is read as a whole. Nothing if an element was added twice.
@@ -26,16 +27,16 @@ pub(super) fn growing_set(
     object: &Object<'_>,
     with_order: bool,
 ) -> Option<Decision> {
-    judge(Whole::of(history, object, "add", false)?, with_order, "set")
+    judge(Whole::of(history, object, "add", false)?, with_order, Model::Set)
 }
 
-fn judge(mut whole: Whole<'_>, with_order: bool, name: &'static str) -> Option<Decision> {
-    let history = whole.history;
+fn judge(mut whole: Whole<'_>, with_order: bool, model: Model) -> Option<Decision> {
+    let (history, object) = (whole.history, whole.object);
     let leveled = if whole.is_list { whole.level_list() } else { whole.level_set()? };
     let decided = leveled.and_then(|()| whole.order());
     Some(match decided {
         Ok(order) => Decision::Valid { order: with_order.then_some(order) },
-        Err(wrong) => whole.culprit(wrong).convict(history, name),
+        Err(wrong) => whole.culprit(wrong).convict(history, &object, model),
     })
 }
 
@@ -267,6 +268,8 @@ impl<'a> Whole<'a> {
             (true, true) => ("stale read", "and had more"),
         };
         let (earlier, later) = (told_second, told_first);
+        // Whoever lacks something is told first.
+        let later = if first.1 { "this read began".into() } else { later };
         let why = format!("{earlier}, was over before {later}, {because}.");
         let why = if (first.1, second.1) == (false, false) {
             format!("{later} began only after {earlier}, {because}.")

@@ -15,8 +15,6 @@ pub(super) const NONE: u32 = u32::MAX;
 /// What the operations of a collection are called.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Names {
-    /// What it is itself called.
-    pub(super) object: &'static str,
     /// Puts an element in.
     pub(super) add: &'static str,
     /// Takes one out and returns it, or null if there is none.

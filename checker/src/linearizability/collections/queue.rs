@@ -18,8 +18,9 @@ use crate::explain::Argument;
 use crate::history::{History, NEVER};
 use crate::linearizability::decision::Decision;
 use crate::linearizability::objects::Object;
+use crate::models::Model;
 
-const QUEUE: Names = Names { object: "queue", add: "enqueue", remove: "dequeue", peek: "peek" };
+const QUEUE: Names = Names { add: "enqueue", remove: "dequeue", peek: "peek" };
 
 /// Judges a queue. Nothing if values are not unique, or if dequeues of unknown outcome leave it open.
 pub(in crate::linearizability) fn queue(
@@ -33,7 +34,7 @@ pub(in crate::linearizability) fn queue(
     };
     Some(match decided {
         Ok(order) => Decision::Valid { order: with_order.then_some(order) },
-        Err(culprit) => culprit.convict(history, QUEUE.object),
+        Err(culprit) => culprit.convict(history, object, Model::Queue),
     })
 }
 

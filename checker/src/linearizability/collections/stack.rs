@@ -20,8 +20,9 @@ use crate::explain::Argument;
 use crate::history::{History, NEVER};
 use crate::linearizability::decision::Decision;
 use crate::linearizability::objects::Object;
+use crate::models::Model;
 
-const STACK: Names = Names { object: "stack", add: "push", remove: "pop", peek: "peek" };
+const STACK: Names = Names { add: "push", remove: "pop", peek: "peek" };
 
 /// How many values may be peeled in all while a small core is looked for.
 const PEELED_FOR_CORE_MAX: usize = 4_000_000;
@@ -38,7 +39,7 @@ pub(in crate::linearizability) fn stack(
     };
     Some(match decided {
         Ok(order) => Decision::Valid { order: with_order.then_some(order) },
-        Err(culprit) => culprit.convict(history, STACK.object),
+        Err(culprit) => culprit.convict(history, object, Model::Stack),
     })
 }
 

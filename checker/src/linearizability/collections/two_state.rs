@@ -16,6 +16,7 @@ use crate::explain::Argument;
 use crate::history::{History, NEVER, Operation, Outcome, ValueId};
 use crate::linearizability::decision::Decision;
 use crate::linearizability::objects::Object;
+use crate::models::Model;
 
 /// Elements times whole reads that are held against each other.
 const COUPLED_MAX: usize = 20_000_000;
@@ -77,7 +78,7 @@ pub(in crate::linearizability) fn mutex(
     }
     Some(match sweep::sweep(history, &actions) {
         Ok(standings) => Decision::Valid { order: with_order.then(|| in_order(standings)) },
-        Err(wrong) => wrong.culprit(None).convict(history, "mutex"),
+        Err(wrong) => wrong.culprit(None).convict(history, object, Model::Mutex),
     })
 }
 
@@ -108,7 +109,7 @@ pub(in crate::linearizability) fn set(
             Ok(more) => standings.extend(more),
             Err(wrong) => {
                 let core = set.closed(&wrong.core);
-                return Some(wrong.culprit(Some(core)).convict(history, "set"));
+                return Some(wrong.culprit(Some(core)).convict(history, object, Model::Set));
             }
         }
     }

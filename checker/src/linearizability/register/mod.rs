@@ -18,9 +18,11 @@ use self::search::{Found, Tried};
 use self::unique::Answer;
 use super::budget::{Budget, Exhausted};
 use super::decision::{Conviction, Decision};
+use super::minimal::minimal;
 use super::objects::{Object, Objects};
 use crate::explain;
 use crate::history::History;
+use crate::models::Model;
 use crate::verdict::Violation;
 
 /// What finding the culprit within a core is worth, in steps of the search.
@@ -61,7 +63,8 @@ impl<'a> Judge<'a> {
         };
         Ok(match decide(&register, budget, with_order)? {
             Ok(order) => Decision::Valid { order: with_order.then(|| places(order)) },
-            Err(Culprit { core, at, possible }) => {
+            Err(culprit) => {
+                let Culprit { core, at, possible } = culprit.minimal(history, object, budget);
                 let operations: Vec<_> =
                     object.iter().map(|(place, _)| history.view(place as usize)).collect();
                 let violation = explain::register(history, &operations, &core, at, possible);
@@ -139,5 +142,19 @@ impl Culprit {
         let end = core.demands[at].completed;
         let possible = possible.filter(|(event, _)| *event == end).map(|(_, possible)| possible);
         Self { core, at, possible }
+    }
+
+    /// The same with the smallest core.
+    fn minimal(self, history: &History, object: &Object<'_>, budget: &Budget) -> Self {
+        let Self { core, at, possible } = self;
+        let places = core.demands.iter().map(|demand| demand.operation).collect();
+        let Demand { operation, completed, .. } = core.demands[at];
+        // Every register that this judges is one with cas.
+        let least = minimal(history, Model::CasRegister, object, places, operation).core;
+        if least.len() == core.demands.len() {
+            return Self { core, at, possible };
+        }
+        let core = core.only(|_, demand| least.binary_search(&demand.operation).is_ok());
+        Self::new(core, possible.map(|possible| (completed, possible)), budget)
     }
 }

@@ -7,12 +7,14 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use super::super::budget::{Budget, Limits};
+use super::super::minimal::is_minimal;
 use super::super::objects::Objects;
 use super::super::recorded::{Operation, history, placed};
 use super::demands::{self, Dense, INITIAL, Register, Step};
 use super::search::{Found, search};
 use super::unique::{Answer, blocks, zones};
 use crate::history::{NEVER, Outcome};
+use crate::models::Model;
 
 /// Whether some order of all operations that happened, and of any of those that may have, is right. By trying them all.
 fn linearizable(operations: &[Operation]) -> bool {
@@ -232,6 +234,10 @@ fn judge_all(
     prop_assert_eq!(decided.is_ok(), expected);
     if let Err(culprit) = decided {
         prop_assert!(super::shrink::is_closed(&register, &culprit.core), "{:?}", culprit.core);
+        let culprit = culprit.minimal(&history, &object, &budget);
+        let core: Vec<_> = culprit.core.demands.iter().map(|demand| demand.operation).collect();
+        let is_minimal = is_minimal(&history, Model::CasRegister, &object, &core);
+        prop_assert!(is_minimal, "{:?} is too large", core);
         let parts: Vec<_> = culprit
             .core
             .demands

@@ -2,6 +2,7 @@
 
 use super::super::budget::{Budget, Exhausted};
 use super::super::decision::{Conviction, Decision};
+use super::super::minimal::{Minimal, minimal};
 use super::super::objects::Object;
 use super::demands::Demands;
 use super::{Found, search, shrink};
@@ -83,7 +84,13 @@ fn decide<S: Specification>(
         }
         Found::Stuck { at, possible } => {
             let core = shrink::shrink(&whole, at, budget);
-            Decision::Invalid(Box::new(convict(judge, &whole, at, &possible, &core, budget)))
+            Decision::Invalid(Box::new(convict(
+                judge,
+                object,
+                (&whole, at, &possible),
+                core,
+                budget,
+            )))
         }
     })
 }
@@ -91,23 +98,31 @@ fn decide<S: Specification>(
 /// What is said of a core: if it is impossible at the same operation as the whole, the states of the whole are told, which are fewer.
 fn convict<S: Specification>(
     judge: &Judge<'_>,
-    whole: &Demands<S>,
-    at: u32,
-    possible: &[S::State],
-    core: &Demands<S>,
+    object: &Object<'_>,
+    (whole, at, possible): (&Demands<S>, u32, &[S::State]),
+    core: Demands<S>,
     budget: &Budget,
 ) -> Conviction {
-    let culprit = whole.demands[at as usize].operation;
-    let (culprit, states) = match search(core, &budget.with_steps(STEPS_PER_CULPRIT), false) {
-        Ok(Found::Stuck { at, possible: states }) => {
-            match core.demands[at as usize].operation == culprit {
-                true => (culprit, words(judge, whole, possible)),
-                false => (core.demands[at as usize].operation, words(judge, core, &states)),
+    let stuck = whole.demands[at as usize].operation;
+    let places = core.demands.iter().map(|demand| demand.operation).collect();
+    let found = minimal(judge.history, judge.model, object, places, stuck);
+    let Minimal { core: places, culprit } = found;
+    if matches!(judge.model, Model::Lock | Model::Mutex) {
+        let violation = explain::lock(judge.history, &places, culprit);
+        return Conviction { core: places, violation };
+    }
+    let states = if culprit == stuck {
+        words(judge, whole, possible)
+    } else {
+        let kept = core.demands.iter().filter(|d| places.contains(&d.operation)).copied();
+        let core = core.only(kept.collect());
+        match search(&core, &budget.with_steps(STEPS_PER_CULPRIT), false) {
+            Ok(Found::Stuck { at, possible }) if core.demands[at as usize].operation == culprit => {
+                words(judge, &core, &possible)
             }
+            _ => Vec::new(),
         }
-        _ => (culprit, words(judge, whole, possible)),
     };
-    let places: Vec<u32> = core.demands.iter().map(|demand| demand.operation).collect();
     let open = |place: &u32| {
         let operation = &judge.history.operations()[*place as usize];
         let end = judge.history.operations()[culprit as usize].completed;

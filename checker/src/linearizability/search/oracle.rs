@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::budget::{Budget, Limits};
 use super::super::decision::Decision;
+use super::super::minimal::is_minimal;
 use super::super::objects::Objects;
 use super::super::recorded::{Operation, history, placed};
 use super::Judge;
@@ -342,6 +343,11 @@ fn check(model: Model, seed: u64) -> bool {
             let part: Vec<_> =
                 core.iter().map(|place| operations[*place as usize].clone()).collect();
             assert!(!linearizable(model, &part), "{core:?} is no core: {}", case());
+            assert!(
+                is_minimal(&history, model, &object, core),
+                "{core:?} is too large: {}",
+                case()
+            );
             is_proved(&history, model, Proof::Core(core.clone()));
         }
         Decision::Undecided(reason) => panic!("{reason}: {}", case()),

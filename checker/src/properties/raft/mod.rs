@@ -21,7 +21,7 @@ mod node_log;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{counted, invalid, report};
+use super::counted;
 use crate::trace::{Line, Trace};
 use crate::verdict::{CheckReport, Verdict, Violation};
 
@@ -63,11 +63,11 @@ fn conclude(
         let detail =
             format!("{}: {}", counted(violations.len(), "violation"), violations[0].summary);
         violations.truncate(VIOLATIONS_MAX);
-        invalid(name, detail, violations)
+        CheckReport::invalid(name, detail, violations)
     } else if judged == 0 {
-        report(name, Verdict::Unknown, format!("{nothing}: nothing was proved"))
+        CheckReport::new(name, Verdict::Unknown, format!("{nothing}: nothing was proved"))
     } else {
-        report(name, Verdict::Valid, good)
+        CheckReport::new(name, Verdict::Valid, good)
     }
 }
 

@@ -12,7 +12,7 @@ use checker::verdict::{CheckReport, Judgement, Verdict};
 
 use self::recording::Recording;
 use self::svg::escape;
-use super::{decisive, span, word};
+use super::{span, word};
 use crate::run_directory::RunInfo;
 
 /// The whole page.
@@ -54,10 +54,7 @@ fn class(verdict: Verdict) -> &'static str {
 }
 
 fn banner(info: &RunInfo, judgement: &Judgement) -> String {
-    let reason = match decisive(judgement) {
-        Some(check) => format!("{}: {}", escape(&check.name), escape(&check.detail)),
-        None => "every check holds".into(),
-    };
+    let reason = escape(&super::reason(judgement));
     let planted = info.planted.as_ref().map_or_else(String::new, |bug| {
         format!("<p>Planted bug: <code>{}</code></p>", escape(bug))
     });

@@ -9,6 +9,7 @@ use crate::bench::{Plan, bench};
 
 /// Arguments of the benchmark.
 #[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
 pub(super) struct BenchNodeArguments {
     /// Measure another system beside ours, in the same way (needs its binary on the PATH, and a build with `--features etcd`)
     #[arg(long)]
@@ -23,6 +24,9 @@ pub(super) struct BenchNodeArguments {
     #[arg(long, default_value_t = 7)]
     kills: usize,
 }
+
+const EXIT_CODES: &str =
+    "Exit codes: 0 measured, 2 bad usage, 4 a node or the other system did not do what it should";
 
 /// Another system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

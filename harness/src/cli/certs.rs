@@ -12,6 +12,7 @@ const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
 /// Arguments of the authority.
 #[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
 pub(super) struct CertsArguments {
     /// Where to put them. If an authority is here already, it signs; a certificate that is here stays as it is
     dir: PathBuf,
@@ -22,6 +23,8 @@ pub(super) struct CertsArguments {
     #[arg(long, default_value_t = 3_650, value_parser = clap::value_parser!(u64).range(1..=36_500))]
     days: u64,
 }
+
+const EXIT_CODES: &str = "Exit codes: 0 every name has its certificate, 2 bad usage, or files that cannot be read or written";
 
 pub(super) fn certs(arguments: &CertsArguments) -> ExitCode {
     match sign(arguments) {

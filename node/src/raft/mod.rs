@@ -136,6 +136,8 @@ mod disk;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod sim;
 
 pub use self::configuration::Configuration;

@@ -64,7 +64,7 @@ impl Watch {
         (Self { thread }, Feed { queue: Some(queue), behind_at: None })
     }
 
-    /// Ends when everything handed over is judged. Says what was not followed, and whether there was a violation.
+    /// Ends when everything handed over was taken in, and looked at once more if a look was due. Says what was not followed, and whether there was a violation.
     pub(crate) fn finish(self, feed: Feed) -> bool {
         let behind_at = feed.behind_at;
         drop(feed);

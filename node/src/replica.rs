@@ -27,7 +27,7 @@ pub(crate) const HEARTBEAT_TICKS: u32 = 5;
 /// Inputs whose effects share one sync.
 pub(crate) const BATCH_INPUTS_MAX: usize = 256;
 /// The trace tells the state at every index that this divides: at the same ones on every node, so that they can be compared. Often enough for a
-/// short run, and seldom enough to cost nothing.
+/// short run. It costs as much as the state is large, which is little in a test; without a trace none is taken.
 const DIGEST_ENTRIES: u64 = 64;
 
 /// From the shortest election time-out to twice as much (5.2), in ticks. Never so short that a heartbeat could come too late.
@@ -162,13 +162,6 @@ impl Replica {
         Ok(())
     }
 
-    /// The state of a snapshot takes the place of the state.
-    fn restore(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
-        self.store = Store::restore(&snapshot.data)?;
-        self.applied = snapshot.meta.last_index;
-        Ok(())
-    }
-
     /// Writes the store down when enough has been applied since the last time, so that the log can be cut.
     fn maybe_snapshot(&mut self) {
         if self.applied.0 >= self.snapshot_index.0 + self.snapshot_entries {
@@ -193,6 +186,8 @@ impl Replica {
     fn carry_out_batch(&mut self, effects: Effects) -> Result<(), Error> {
         let Effects { hard_state, snapshot, log, compact, trace, messages, apply, reads, answers } =
             effects;
+        // A snapshot that cannot be read must not take the place of what can be.
+        let mut restored = apply.iter().find_map(Apply::snapshot).map(restore).transpose()?;
         self.persist(hard_state, snapshot, log, compact)?;
         self.trace.write(trace)?;
         for (to, message) in messages {
@@ -201,7 +196,10 @@ impl Replica {
         for apply in apply {
             match apply {
                 Apply::Entry(commit) => self.apply(commit)?,
-                Apply::Restore(snapshot) => self.restore(&snapshot)?,
+                Apply::Restore(snapshot) => {
+                    self.store = restored.take().expect("a batch has one snapshot at most");
+                    self.applied = snapshot.meta.last_index;
+                }
             }
         }
         for read in reads {
@@ -324,6 +322,10 @@ impl Replica {
             syncs: self.storage.sync_times().figures(),
         }
     }
+}
+
+fn restore(snapshot: &Snapshot) -> Result<Store, Error> {
+    Ok(Store::restore(&snapshot.data)?)
 }
 
 fn encode(proposal: &Proposal) -> Vec<u8> {

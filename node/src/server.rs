@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use quinn::{Connection, Endpoint};
+use quinn::{Connection, Endpoint, ReadToEndError};
 use tokio::sync::oneshot;
 
 use crate::bug::Bug;
@@ -21,12 +21,14 @@ use crate::replica::{Parts, Replica};
 use crate::storage::{self, Storage, StoredSnapshot, TornTail};
 use crate::trace_file::{RunClock, TraceFile};
 use crate::transport::{
-    CLIENT_ALPN, FRAME_BYTES_MAX, Identity, PEER_ALPN, Peers, decode, encode, listening, serve_peer,
+    CLIENT_ALPN, Identity, PEER_ALPN, Peers, decode, encode, listening, serve_peer,
 };
 use crate::{kv, replica, transport};
 
 /// Inputs that may wait for the core. Beyond it messages are dropped and requests refused.
 const INPUTS_MAX: usize = 8_192;
+/// The most bytes of a client's request. An entry must fit into a frame between nodes, with everything around it.
+const REQUEST_BYTES_MAX: usize = 1024 * 1024;
 
 /// A leader that is told to end tries for so long to hand over: a few round trips, and one election time-out saved.
 const HAND_OVER_MAX: Duration = Duration::from_millis(200);
@@ -248,10 +250,16 @@ async fn serve_client(connection: Connection, inputs: SyncSender<Incoming>) {
     while let Ok((mut send, mut receive)) = connection.accept_bi().await {
         let inputs = inputs.clone();
         tokio::spawn(async move {
-            let Ok(bytes) = receive.read_to_end(FRAME_BYTES_MAX).await else { return };
-            let response = match decode(&bytes) {
-                Ok(request) => ask(request, &inputs).await,
-                Err(error) => Some(Response::Refused { reason: error.to_string() }),
+            let refused = |reason: String| Some(Response::Refused { reason });
+            let response = match receive.read_to_end(REQUEST_BYTES_MAX).await {
+                Ok(bytes) => match decode(&bytes) {
+                    Ok(request) => ask(request, &inputs).await,
+                    Err(error) => refused(error.to_string()),
+                },
+                Err(ReadToEndError::TooLong) => {
+                    refused(format!("a request has at most {REQUEST_BYTES_MAX} bytes"))
+                }
+                Err(ReadToEndError::Read(_)) => return,
             };
             // Without an answer the stream is reset, and the client knows that it knows nothing.
             if let Some(response) = response

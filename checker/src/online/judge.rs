@@ -95,8 +95,8 @@ impl Judge {
         Ok(None)
     }
 
-    /// Judges what is not judged at every event, if something is new and the last look is long enough ago: it never costs more than a quarter of
-    /// the time. To be called some times a second.
+    /// Judges what is not judged at every event, if something is new and the last look is long enough ago: looks at the history take at most a
+    /// quarter of the time, and those at traces as much again. To be called some times a second.
     ///
     /// # Errors
     ///

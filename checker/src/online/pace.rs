@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// The rest after each look is this many times as long as the look was: judging never takes more than a quarter of one thread.
+/// The rest after each look is this many times as long as the look was: what is judged at this pace takes at most a quarter of one thread.
 const REST: u32 = 3;
 
 /// Says when the next look is due. What a look finds never depends on it, only when it is found.

@@ -8,7 +8,7 @@ use anyhow::bail;
 use super::processes::Usage;
 use super::{Client, Kind, System};
 
-/// Not counted: connections are made and caches filled.
+/// Not counted: caches are filled.
 const WARM_UP: Duration = Duration::from_millis(500);
 /// Keys that the clients use, in turn.
 const KEYS: u64 = 1_000;
@@ -55,13 +55,15 @@ pub(super) async fn load<S: System>(
     duration: Duration,
 ) -> anyhow::Result<Measured> {
     let leader = system.leader().await?;
+    let mut connected = Vec::new();
+    for _ in 0..clients {
+        connected.push(system.connect(leader).await?);
+    }
     let begin = Instant::now() + WARM_UP;
     let end = begin + duration;
-    let mut running = Vec::new();
-    for number in 0..clients as u64 {
-        let client = system.connect(leader).await?;
-        running.push(tokio::spawn(ask(client, number, kind, begin, end)));
-    }
+    let clients = connected.into_iter().zip(0..);
+    let running = clients.map(|(one, number)| tokio::spawn(ask(one, number, kind, begin, end)));
+    let running: Vec<_> = running.collect();
     tokio::time::sleep_until(begin.into()).await;
     let before = used(system);
     tokio::time::sleep_until(end.into()).await;
@@ -73,7 +75,7 @@ pub(super) async fn load<S: System>(
         failed += own_failed;
     }
     if latencies.is_empty() {
-        bail!("no operation of {clients} clients succeeded: nothing was measured");
+        bail!("no operation succeeded: nothing was measured");
     }
     latencies.sort_unstable();
     let quantile = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];

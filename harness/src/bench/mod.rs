@@ -81,21 +81,36 @@ struct Row {
 
 /// Measures our system, and etcd after it where that is asked for.
 pub(crate) async fn bench(plan: &Plan, against_etcd: bool) -> anyhow::Result<Table> {
-    let mut rows = vec![measure::<ours::Cluster>(plan).await?];
+    #[cfg(not(feature = "etcd"))]
     if against_etcd {
-        #[cfg(feature = "etcd")]
-        rows.push(measure::<etcd::Cluster>(plan).await?);
-        #[cfg(not(feature = "etcd"))]
         anyhow::bail!(
             "this binary was built without etcd's client: cargo build --release --features etcd (needs protoc)"
         );
     }
-    Ok(Table::new(plan, &std::mem::take(&mut rows)))
+    #[cfg_attr(not(feature = "etcd"), expect(unused_mut, reason = "there is nothing beside ours"))]
+    let mut rows = vec![measure::<ours::Cluster>(plan).await?];
+    #[cfg(feature = "etcd")]
+    if against_etcd {
+        match measure::<etcd::Cluster>(plan).await {
+            Ok(row) => rows.push(row),
+            // What was measured is not thrown away.
+            Err(error) => return Err(error.context(Table::new(plan, &rows).to_string())),
+        }
+    }
+    Ok(Table::new(plan, &rows))
 }
 
 async fn measure<S: System>(plan: &Plan) -> anyhow::Result<Row> {
     let dir = tempfile::Builder::new().prefix("faultline-bench-").tempdir_in(".")?;
-    let mut system = S::start(dir.path()).await.with_context(|| S::NAME.to_string())?;
+    let measured = measure_in::<S>(plan, dir.path()).await;
+    if measured.is_err() {
+        let _ = dir.keep(); // The logs are there.
+    }
+    measured
+}
+
+async fn measure_in<S: System>(plan: &Plan, dir: &Path) -> anyhow::Result<Row> {
+    let mut system = S::start(dir).await.with_context(|| S::NAME.to_string())?;
     let mut loads = Vec::new();
     for clients in &plan.clients {
         for kind in [Kind::Write, Kind::Read] {

@@ -73,7 +73,7 @@ fn line(rows: &[Row], place: usize) -> String {
 fn failovers(row: &Row) -> String {
     let mut all = row.failovers.clone();
     all.sort_unstable();
-    let [first, .., last] = all.as_slice() else { return String::new() };
+    let (Some(first), Some(last)) = (all.first(), all.last()) else { return String::new() };
     format!(
         "{}: {:.0} ms from the kill of the leader to the first acknowledged write (median of {}; {:.0} to {:.0})\n",
         row.system,

@@ -52,7 +52,8 @@ fn sign(arguments: &CertsArguments) -> anyhow::Result<Vec<String>> {
     }
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let authority = Authority::of(dir)?.expiring(Duration::from_secs(days * SECONDS_A_DAY));
-    let is_missing = |name: &&String| !dir.join(format!("{name}.pem")).exists();
+    let is_here = |name: &String, part: &str| dir.join(format!("{name}.{part}")).exists();
+    let is_missing = |name: &&String| !is_here(name, "pem") || !is_here(name, "key");
     let missing: Vec<_> = names.iter().filter(is_missing).cloned().collect();
     authority.write(dir, &missing)?;
     Ok(missing)
@@ -77,6 +78,8 @@ mod tests {
         for bad in ["ca", "../n1", ""] {
             assert!(certs(&[bad]).unwrap_err().to_string().contains("is not a name"), "{bad}");
         }
+        std::fs::remove_file(place.path().join("n2.key")).unwrap();
+        assert_eq!(certs(&["n1", "n2"]).unwrap(), ["n2"], "half a pair is none");
         std::fs::remove_file(place.path().join("ca.key")).unwrap();
         assert!(certs(&["n3"]).unwrap_err().to_string().contains("ca.key"));
     }

@@ -1,6 +1,6 @@
 //! `faultline check --follow PATH`: judges a history while it is being written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -52,8 +52,8 @@ pub(super) fn follow(path: &Path, question: &Question) -> anyhow::Result<Ending>
 struct Follower {
     lines: Lines,
     judge: Judge,
-    /// How much of what is not followed has been told.
-    told: usize,
+    /// What has been told not to be followed.
+    told: BTreeSet<String>,
     /// The time of the last event, in nanoseconds.
     time: u64,
     /// How many client operations ended how so far.
@@ -75,7 +75,7 @@ impl Follower {
         Ok(Self {
             lines: Lines::open(history)?,
             judge,
-            told: 0,
+            told: BTreeSet::new(),
             time: 0,
             counts: BTreeMap::new(),
             bar: ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()),
@@ -122,10 +122,13 @@ impl Follower {
         }
         self.shown = Instant::now();
         let followed = self.judge.followed();
-        for (key, reason) in followed.left.iter().skip(self.told) {
-            self.say(&format!("{key} is not followed online: {reason}; it is judged at the end"));
+        for (key, reason) in &followed.left {
+            if self.told.insert(key.clone()) {
+                let told =
+                    format!("{key} is not followed online: {reason}; it is judged at the end");
+                self.say(&told);
+            }
         }
-        self.told = followed.left.len();
         let mut line =
             format!("followed to {:.1} s: {} lines", self.time as f64 / 1e9, self.lines.count);
         if followed.keys > 0 {

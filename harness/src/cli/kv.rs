@@ -34,7 +34,7 @@ pub(super) struct KvArguments {
     /// Whose certificate to show
     #[arg(long = "as", value_name = "NAME", default_value = "client")]
     name: String,
-    /// Where the nodes serve, as n1=127.0.0.1:4001,n2=127.0.0.1:4002
+    /// Where the nodes serve, on this machine, as n1=127.0.0.1:4001,n2=127.0.0.1:4002
     #[arg(long, value_name = "NODE=ADDR", value_delimiter = ',', required = true, value_parser = super::node::node_address)]
     nodes: Vec<(NodeId, SocketAddr)>,
     /// How long to try, as 5s or 500ms

@@ -6,7 +6,7 @@
 //! because nobody knows whether it was.
 //!
 //! Turned down: expiry by time. The log would have to carry the leader's clock, and a session could end while its client waits for a fault to
-//! end; with a limit on their number it ends only where a thousand others are busier.
+//! end; with a limit on their number it ends only where thousands of others are busier.
 
 use std::collections::BTreeMap;
 

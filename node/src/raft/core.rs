@@ -1,4 +1,4 @@
-//! The state of a node and the dispatch of inputs. The rules themselves stand in `election`, `replication` and `reads`.
+//! The state of a node and the dispatch of inputs. The rules themselves stand in the other files of this folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

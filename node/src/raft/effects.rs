@@ -135,6 +135,16 @@ pub enum Apply {
     Restore(Snapshot),
 }
 
+impl Apply {
+    /// The snapshot that takes the place of the state, if this is one.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        match self {
+            Self::Entry(_) => None,
+            Self::Restore(snapshot) => Some(snapshot),
+        }
+    }
+}
+
 /// What a node finds on its disk when it starts.
 #[derive(Clone, Debug, Default)]
 pub struct Durable {

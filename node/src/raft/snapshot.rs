@@ -154,6 +154,10 @@ impl Raft {
             return;
         }
         let Chunk { meta, offset, data, done, round } = chunk;
+        // A peer's word is checked, not trusted: with such a snapshot this node could not start again.
+        if meta.last_term > self.term() || meta.configuration.voters.is_empty() {
+            return;
+        }
         let last_index = meta.last_index;
         if last_index <= self.commit {
             // We have it all, and so has the leader (leader completeness): it may go on from our commit index.

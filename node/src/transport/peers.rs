@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{ClientConfig, Connection, Endpoint};
+use quinn::{ClientConfig, Connection, Endpoint, ReadToEndError};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
 
@@ -161,7 +161,14 @@ pub async fn serve_peer(
         let deliver = deliver.clone();
         // Streams are read side by side: one that waits for a lost packet does not hold up the others.
         tokio::spawn(async move {
-            let Ok(bytes) = stream.read_to_end(FRAME_BYTES_MAX).await else { return };
+            let bytes = match stream.read_to_end(FRAME_BYTES_MAX).await {
+                Ok(bytes) => bytes,
+                Err(ReadToEndError::TooLong) => {
+                    tracing::warn!(%peer, "dropped a frame of more than {FRAME_BYTES_MAX} bytes");
+                    return;
+                }
+                Err(ReadToEndError::Read(_)) => return,
+            };
             match decode(&bytes) {
                 Ok(message) => deliver(peer, message),
                 Err(error) => tracing::warn!(%peer, %error, "dropped a frame"),

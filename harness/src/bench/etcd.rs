@@ -4,14 +4,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::bail;
-
 use super::processes::Process;
+use super::{NODES, State, System};
 use crate::cluster::guarded;
-
-const NODES: usize = 3;
-const POLL: Duration = Duration::from_millis(20);
-const PATIENCE: u32 = 500;
 
 /// Three members.
 pub(super) struct Cluster {
@@ -23,7 +18,7 @@ pub(super) struct Cluster {
     processes: Vec<Process>,
 }
 
-impl super::System for Cluster {
+impl System for Cluster {
     type Client = etcd_client::Client;
 
     const NAME: &'static str = "etcd (no TLS)";
@@ -43,22 +38,6 @@ impl super::System for Cluster {
         Ok(cluster)
     }
 
-    async fn leader(&self) -> anyhow::Result<usize> {
-        for _ in 0..PATIENCE {
-            for place in 0..NODES {
-                let status = self.status(place).await;
-                let leads = |status: &etcd_client::StatusResponse| {
-                    status.header().is_some_and(|header| header.member_id() == status.leader())
-                };
-                if status.as_ref().is_some_and(leads) {
-                    return Ok(place);
-                }
-            }
-            tokio::time::sleep(POLL).await;
-        }
-        bail!("no member leads; see {}", self.dir.display())
-    }
-
     async fn connect(&self, place: usize) -> anyhow::Result<etcd_client::Client> {
         let url = format!("http://{}", self.clients[place]);
         Ok(etcd_client::Client::connect([url], None).await?)
@@ -68,23 +47,6 @@ impl super::System for Cluster {
         &mut self.processes
     }
 
-    async fn restart(&mut self, place: usize) -> anyhow::Result<()> {
-        self.processes[place] = self.launch(place)?;
-        let leader = self.leader().await?;
-        for _ in 0..PATIENCE {
-            let (own, of_leader) = (self.status(place).await, self.status(leader).await);
-            if let (Some(own), Some(of_leader)) = (own, of_leader)
-                && own.raft_applied_index() >= of_leader.raft_applied_index()
-            {
-                return Ok(());
-            }
-            tokio::time::sleep(POLL).await;
-        }
-        bail!("member {place} did not catch up; see {}", self.dir.display())
-    }
-}
-
-impl Cluster {
     fn launch(&self, place: usize) -> anyhow::Result<Process> {
         let name = format!("m{place}");
         let url = |address: SocketAddr| format!("http://{address}");
@@ -99,9 +61,12 @@ impl Cluster {
         Process::start(&mut command, &self.dir.join(format!("{name}.log")))
     }
 
-    async fn status(&self, place: usize) -> Option<etcd_client::StatusResponse> {
-        let mut client = super::System::connect(self, place).await.ok()?;
-        tokio::time::timeout(Duration::from_secs(1), client.status()).await.ok()?.ok()
+    async fn state(&self, place: usize) -> Option<State> {
+        let mut client = self.connect(place).await.ok()?;
+        let asked = tokio::time::timeout(Duration::from_secs(1), client.status());
+        let status = asked.await.ok()?.ok()?;
+        let leads = status.header().is_some_and(|own| own.member_id() == status.leader());
+        Some(State { leads, index: status.raft_applied_index() })
     }
 }
 

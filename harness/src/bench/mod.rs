@@ -38,18 +38,27 @@ enum Kind {
     Read,
 }
 
-/// Three running nodes of a system.
+/// How many nodes each system has.
+const NODES: usize = 3;
+/// How often a node is asked what it is at, and how often at most until it is what is waited for.
+const POLL: Duration = Duration::from_millis(20);
+const POLLS_MAX: u32 = 500;
+
+/// Running nodes of a system.
 trait System: Sized {
     /// A client with a connection of its own to one node.
     type Client: Client;
     /// Its name in the table, with what is to be known about it.
     const NAME: &'static str;
 
-    /// Starts the nodes and waits until one leads.
+    /// Starts the nodes.
     async fn start(dir: &Path) -> anyhow::Result<Self>;
 
-    /// The place of the node that leads, once one does.
-    async fn leader(&self) -> anyhow::Result<usize>;
+    /// Starts the node at this place, again or for the first time.
+    fn launch(&self, place: usize) -> anyhow::Result<processes::Process>;
+
+    /// What the node at this place is at, if it answers.
+    async fn state(&self, place: usize) -> Option<State>;
 
     /// Connects a client to the node at this place.
     async fn connect(&self, place: usize) -> anyhow::Result<Self::Client>;
@@ -57,8 +66,42 @@ trait System: Sized {
     /// The processes of the nodes, by place.
     fn processes(&mut self) -> &mut [processes::Process];
 
+    /// The place of the node that leads, once one does.
+    async fn leader(&self) -> anyhow::Result<usize> {
+        for _ in 0..POLLS_MAX {
+            for place in 0..NODES {
+                if self.state(place).await.is_some_and(|state| state.leads) {
+                    return Ok(place);
+                }
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        anyhow::bail!("no node leads")
+    }
+
     /// Starts the node at this place again and waits until it has caught up.
-    async fn restart(&mut self, place: usize) -> anyhow::Result<()>;
+    async fn restart(&mut self, place: usize) -> anyhow::Result<()> {
+        self.processes()[place] = self.launch(place)?;
+        let leader = self.leader().await?;
+        for _ in 0..POLLS_MAX {
+            let (own, of_leader) = (self.state(place).await, self.state(leader).await);
+            if let (Some(own), Some(of_leader)) = (own, of_leader)
+                && own.index >= of_leader.index
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        anyhow::bail!("the node at place {place} did not catch up")
+    }
+}
+
+/// What a node says about itself.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    leads: bool,
+    /// How far it has come.
+    index: u64,
 }
 
 /// A client of one node.
@@ -103,10 +146,10 @@ pub(crate) async fn bench(plan: &Plan, against_etcd: bool) -> anyhow::Result<Tab
 async fn measure<S: System>(plan: &Plan) -> anyhow::Result<Row> {
     let dir = tempfile::Builder::new().prefix("faultline-bench-").tempdir_in(".")?;
     let measured = measure_in::<S>(plan, dir.path()).await;
-    if measured.is_err() {
-        let _ = dir.keep(); // The logs are there.
-    }
-    measured
+    measured.map_err(|error| {
+        let logs = format!("the logs are in {}", dir.keep().display());
+        error.context(logs)
+    })
 }
 
 async fn measure_in<S: System>(plan: &Plan, dir: &Path) -> anyhow::Result<Row> {

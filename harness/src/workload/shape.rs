@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::check::Check;
-use super::fault::FaultRule;
+use super::rule::FaultRule;
 use super::units;
 use super::work::Work;
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::diagnostics::{Diagnostic, suggest};
-use super::fault::{Choice, Fault, FaultRule, Packets, Partition, Shape, Target, When};
+use super::fault::{Fault, Packets, Partition, Shape, Target};
+use super::rule::{Choice, FaultRule, When};
 use super::shape::Workload;
 use super::spans::{Node, Segment};
 use super::units::duration_words;

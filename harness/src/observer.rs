@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use node::client::{Client, Status};
@@ -25,13 +26,14 @@ pub(crate) type Leader = (String, u64);
 
 /// The latest word of a node; nothing if it did not answer.
 #[derive(Clone, Debug)]
-struct Seen {
+pub(crate) struct Seen {
     /// When it was asked, on the run's clock.
     asked: Duration,
-    status: Option<Status>,
+    pub(crate) status: Option<Status>,
 }
 
-type Board = BTreeMap<String, Seen>;
+/// The latest word of every node.
+pub(crate) type Board = BTreeMap<String, Seen>;
 
 /// The polling of all nodes; ends when dropped.
 #[derive(Debug)]
@@ -39,6 +41,7 @@ pub(crate) struct Observer {
     recorder: Arc<Recorder>,
     board: watch::Receiver<Board>,
     names: Vec<String>,
+    elections: Arc<Elections>,
     _polls: JoinSet<()>,
 }
 
@@ -51,6 +54,7 @@ impl Observer {
     ) -> Self {
         let (sender, board) = watch::channel(Board::new());
         let sender = Arc::new(sender);
+        let elections = Arc::new(Elections::default());
         let mut polls = JoinSet::new();
         for name in addresses.keys() {
             let poll = Poll {
@@ -58,16 +62,27 @@ impl Observer {
                 connections: Connections::new(client.clone(), addresses.clone()),
                 recorder: recorder.clone(),
                 board: sender.clone(),
+                elections: elections.clone(),
             };
             polls.spawn(poll.run());
         }
         let names = addresses.keys().cloned().collect();
-        Self { recorder: recorder.clone(), board, names, _polls: polls }
+        Self { recorder: recorder.clone(), board, names, elections, _polls: polls }
     }
 
     /// The leader of the highest term that any node claims to be.
     pub(crate) fn leader(&self) -> Option<Leader> {
         leader(self.board.borrow().values())
+    }
+
+    /// In how many terms somebody was seen to lead.
+    pub(crate) fn terms_led(&self) -> u64 {
+        self.elections.count.load(Ordering::Relaxed)
+    }
+
+    /// The latest word of every node.
+    pub(crate) fn board(&self) -> Board {
+        self.board.borrow().clone()
     }
 
     /// Finds out who leads *now*: every node is asked anew. Nothing if nobody claims to lead within the limit.
@@ -124,6 +139,7 @@ struct Poll {
     connections: Connections,
     recorder: Arc<Recorder>,
     board: Arc<watch::Sender<Board>>,
+    elections: Arc<Elections>,
 }
 
 impl Poll {
@@ -132,20 +148,35 @@ impl Poll {
             let asked = self.recorder.now();
             let status = self.connections.status(&self.node, POLL_LIMIT).await;
             self.board.send_modify(|board| {
-                let known = leader(board.values());
                 board.insert(self.node.clone(), Seen { asked, status });
-                self.note_new_leader(known, leader(board.values()));
+                self.note_new_leader(leader(board.values()));
             });
             tokio::time::sleep(POLL_PAUSE).await;
         }
     }
 
     /// A leader of a higher term than any before goes into the history.
-    fn note_new_leader(&self, known: Option<Leader>, now: Option<Leader>) {
+    fn note_new_leader(&self, now: Option<Leader>) {
         let Some((node, term)) = now else { return };
-        if known.is_none_or(|(_, known)| term > known) {
+        if self.elections.note(term) {
             let line = Line::nemesis("leader", json!({ "term": term }));
             self.recorder.record(Line { node: Some(node), ..line });
         }
+    }
+}
+
+/// The terms in which somebody was seen to lead.
+#[derive(Debug, Default)]
+struct Elections {
+    highest: AtomicU64,
+    count: AtomicU64,
+}
+
+impl Elections {
+    /// Whether the term is higher than any before.
+    fn note(&self, term: u64) -> bool {
+        let is_new = self.highest.fetch_max(term, Ordering::Relaxed) < term;
+        self.count.fetch_add(u64::from(is_new), Ordering::Relaxed);
+        is_new
     }
 }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -21,6 +22,8 @@ pub(crate) struct Recorder {
     /// The run's zero on the machine's monotonic clock, in nanoseconds.
     epoch: u64,
     state: Mutex<State>,
+    /// Client operations that ended, one way or another.
+    completed: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -80,7 +83,7 @@ impl Recorder {
             failed: None,
             feed: None,
         };
-        Ok(Self { epoch: monotonic(), state: Mutex::new(state) })
+        Ok(Self { epoch: monotonic(), state: Mutex::new(state), completed: AtomicU64::new(0) })
     }
 
     /// The run's zero on the machine's monotonic clock, in nanoseconds.
@@ -111,6 +114,9 @@ impl Recorder {
             stage: line.stage,
         };
         state.append(&event);
+        if event.process != Process::Nemesis && event.event_type != EventType::Invoke {
+            self.completed.fetch_add(1, Ordering::Relaxed);
+        }
         if let Some(feed) = state.feed.as_mut() {
             feed.push(event);
         }
@@ -125,6 +131,11 @@ impl Recorder {
     /// Ends that.
     pub(crate) fn take_feed(&self) -> Option<Feed> {
         self.state.lock().expect("no thread panics while it records").feed.take()
+    }
+
+    /// How many client operations ended so far, one way or another.
+    pub(crate) fn completed(&self) -> u64 {
+        self.completed.load(Ordering::Relaxed)
     }
 
     /// How many client operations ended how so far.

@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clients::Drive;
 use crate::cluster::{CLIENTS, Cluster, NodeProgram};
-use crate::faults::Nemesis;
-use crate::links::{LinkName, Network};
+use crate::faults::{Deeds, Nemesis, Parts};
+use crate::links::{Journal, LinkName, MessageRelay, Network};
 use crate::observer::Observer;
 use crate::plan::Schedule;
 use crate::recorder::{Line, Recorder};
@@ -134,7 +134,6 @@ async fn record(
     interrupt: &CancellationToken,
 ) -> anyhow::Result<()> {
     let schedule = Schedule::new(workload, seed);
-    write_schedule(&directory.file("schedule.jsonl"), &schedule)?;
     let recorder = Arc::new(Recorder::create(&directory.file("history.jsonl"))?);
     // A violation stops a run like an interruption: what was broken is healed, and what there is judged.
     let stop = interrupt.child_token();
@@ -142,8 +141,12 @@ async fn record(
     let mut stage = Stage::set(workload, seed, options, directory, &recorder).await?;
     let progress = stage.show_progress(workload);
     let interrupted = stage.play(workload, seed, schedule, &stop).await;
+    stage.nemesis.end_all().await;
     stage.nemesis.cluster.stop_all().await;
     stage.nemesis.note_deaths();
+    if let Some(relay) = &stage.nemesis.relay {
+        relay.finish();
+    }
     let mut end = json!({ "phase": "end", "interrupted": interrupted? });
     if let Some((watch, feed)) = watch.zip(recorder.take_feed())
         && watch.finish(feed)
@@ -176,15 +179,6 @@ fn watch(
     Ok(Some(watch))
 }
 
-fn write_schedule(path: &Path, schedule: &Schedule) -> anyhow::Result<()> {
-    let mut text = String::new();
-    for step in &schedule.steps {
-        text.push_str(&serde_json::to_string(step)?);
-        text.push('\n');
-    }
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-}
-
 /// The processes, links and clients of a run.
 struct Stage {
     nemesis: Nemesis,
@@ -214,6 +208,10 @@ impl Stage {
         ends.push(CLIENTS.to_string());
         let network = Arc::new(Network::open(&ends, seed).await?);
         network.set_address(CLIENTS, client.local_addr()?);
+        let relay = match workload.needs_message_relay() {
+            true => Some(Arc::new(message_relay(&names, directory, seed, recorder, &network)?)),
+            false => None,
+        };
         let first_election = workload.system.first_election_timeout;
         let program = NodeProgram {
             binary: options.binary.clone(),
@@ -226,8 +224,14 @@ impl Stage {
             plant: options.plant.clone(),
         };
         let (exit_sender, exits) = mpsc::unbounded_channel();
-        let mut cluster =
-            Cluster::new(&names, program, directory.clone(), network.clone(), exit_sender)?;
+        let mut cluster = Cluster::new(
+            &names,
+            program,
+            directory.clone(),
+            network.clone(),
+            relay.clone(),
+            exit_sender,
+        )?;
         cluster.start_all().await?;
 
         let address = |name: &String| (name.clone(), network.entrance(CLIENTS, name));
@@ -239,14 +243,16 @@ impl Stage {
             addresses,
             next_process: Arc::new(AtomicU64::new(0)),
         });
-        let nemesis = Nemesis::new(
+        let nemesis = Nemesis::new(Parts {
             cluster,
             network,
-            observer.clone(),
-            recorder.clone(),
-            names.clone(),
+            relay,
+            observer: observer.clone(),
+            recorder: recorder.clone(),
+            names: names.clone(),
             exits,
-        );
+            deeds: Deeds::create(&directory.file("schedule.jsonl"))?,
+        });
         Ok(Self { nemesis, drive, observer, recorder: recorder.clone(), names })
     }
 
@@ -281,8 +287,7 @@ impl Stage {
                 (self.drive.clone(), workload.clone(), stop_clients.clone());
             async move { drive.run(&workload, seed, &stop).await }
         });
-        let start = Instant::now();
-        self.nemesis.run(schedule, start, start + workload.duration, interrupt).await;
+        self.nemesis.run(schedule, Instant::now() + workload.duration, interrupt).await;
         self.nemesis.heal_all().await;
         phase(&self.recorder, "heal");
         self.recover(workload, interrupt).await;
@@ -351,6 +356,20 @@ impl Stage {
             }
         })
     }
+}
+
+/// Relays that see the messages between nodes, on top of the links.
+fn message_relay(
+    names: &[String],
+    directory: &RunDirectory,
+    seed: u64,
+    recorder: &Arc<Recorder>,
+    network: &Network,
+) -> anyhow::Result<MessageRelay> {
+    let journal = Journal::create(&directory.file("messages.jsonl"), recorder.clone())?;
+    MessageRelay::open(names, &directory.certs(), seed, journal, |from, to| {
+        network.entrance(from, to)
+    })
 }
 
 fn phase(recorder: &Recorder, name: &str) {

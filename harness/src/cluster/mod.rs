@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 pub(crate) use self::process::{Exit, OURSELVES, guarded};
 use self::process::{Process, StartError};
 pub(crate) use self::spawner::Spawner;
-use crate::links::Network;
+use crate::links::{MessageRelay, Network};
 use crate::run_directory::RunDirectory;
 
 /// A node that does not say that it is ready within this time will not.
@@ -64,6 +64,7 @@ pub(crate) struct Cluster {
     program: NodeProgram,
     directory: RunDirectory,
     network: Arc<Network>,
+    relay: Option<Arc<MessageRelay>>,
     spawner: Spawner,
     nodes: BTreeMap<String, Node>,
     exits: mpsc::UnboundedSender<Exit>,
@@ -76,12 +77,13 @@ impl Cluster {
         program: NodeProgram,
         directory: RunDirectory,
         network: Arc<Network>,
+        relay: Option<Arc<MessageRelay>>,
         exits: mpsc::UnboundedSender<Exit>,
     ) -> anyhow::Result<Self> {
         let down = || Node { state: State::Down, incarnation: 0, address: None };
         let nodes = names.iter().map(|name| (name.clone(), down())).collect();
         let spawner = Spawner::start().context("cannot start the thread that starts nodes")?;
-        Ok(Self { program, directory, network, spawner, nodes, exits })
+        Ok(Self { program, directory, network, relay, spawner, nodes, exits })
     }
 
     /// Starts every node, all at once.
@@ -239,7 +241,12 @@ impl Cluster {
         flag("id", name.to_string());
         flag("listen", listen.to_string());
         for peer in self.nodes.keys().filter(|peer| *peer != name) {
-            flag("peer", format!("{peer}={}", self.network.entrance(name, peer)));
+            // Messages that are looked at go to the message relay first, and from there over the same link.
+            let entrance = match &self.relay {
+                Some(relay) => relay.entrance(name, peer),
+                None => self.network.entrance(name, peer),
+            };
+            flag("peer", format!("{peer}={entrance}"));
         }
         for node in self.nodes.keys() {
             flag("advertise", format!("{node}={}", self.network.entrance(CLIENTS, node)));

@@ -1,8 +1,12 @@
 //! The fault injector: carries out the schedule, step by step, and records what each fault did.
 //!
 //! One task owns the cluster and the links while faults run. It does one thing at a time, so two faults never get in each other's way halfway;
-//! that they overlap in time is the point.
+//! that they overlap in time is the point. *When* things are done is the conductor's business, what is waited for that of `events`.
 
+mod conductor;
+mod deeds;
+mod events;
+mod messages;
 mod network;
 mod process;
 
@@ -15,12 +19,15 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::conductor::{Conductor, Due, Order};
+pub(crate) use self::deeds::Deeds;
+use self::events::Events;
 use self::network::NetworkFault;
 use self::process::{Killed, Paused};
 use crate::cluster::{Cluster, Exit};
-use crate::links::Network;
+use crate::links::{MessageRelay, Network};
 use crate::observer::Observer;
-use crate::plan::{Schedule, Step, Surroundings};
+use crate::plan::{Cue, PlannedFault, Schedule, Surroundings};
 use crate::recorder::{Line, Recorder};
 use crate::workload::Fault;
 
@@ -31,10 +38,13 @@ const FIND_LEADER_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct Nemesis {
     pub(crate) cluster: Cluster,
     pub(crate) network: Arc<Network>,
+    pub(crate) relay: Option<Arc<MessageRelay>>,
     pub(crate) observer: Arc<Observer>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) names: Vec<String>,
     pub(crate) exits: mpsc::UnboundedReceiver<Exit>,
+    /// What was done, for doing it again.
+    pub(crate) deeds: Deeds,
     /// What is in force, in words, for the progress line.
     pub(crate) in_force: watch::Sender<Vec<String>>,
     active: Vec<Active>,
@@ -42,8 +52,9 @@ pub(crate) struct Nemesis {
 
 /// A fault in force.
 struct Active {
-    step: Step,
-    until: Instant,
+    planned: PlannedFault,
+    /// Whether it stays in force to the end of the run.
+    forever: bool,
     action: String,
     applied: Applied,
 }
@@ -51,6 +62,7 @@ struct Active {
 /// What was done, and what is needed to undo it.
 enum Applied {
     Network(NetworkFault),
+    Messages,
     Killed(Killed),
     Paused(Paused),
 }
@@ -63,61 +75,80 @@ struct Effect {
     evidence: Value,
 }
 
-/// What to do next.
-enum Next {
-    Begin(Step),
-    End(usize),
-    Death(Exit),
-    Stop,
+/// What the fault injector is made of.
+pub(crate) struct Parts {
+    pub(crate) cluster: Cluster,
+    pub(crate) network: Arc<Network>,
+    pub(crate) relay: Option<Arc<MessageRelay>>,
+    pub(crate) observer: Arc<Observer>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) names: Vec<String>,
+    pub(crate) exits: mpsc::UnboundedReceiver<Exit>,
+    pub(crate) deeds: Deeds,
 }
 
 impl Nemesis {
-    pub(crate) fn new(
-        cluster: Cluster,
-        network: Arc<Network>,
-        observer: Arc<Observer>,
-        recorder: Arc<Recorder>,
-        names: Vec<String>,
-        exits: mpsc::UnboundedReceiver<Exit>,
-    ) -> Self {
-        let in_force = watch::Sender::new(Vec::new());
-        Self { cluster, network, observer, recorder, names, exits, in_force, active: Vec::new() }
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { cluster, network, relay, observer, recorder, names, exits, deeds } = parts;
+        let (in_force, active) = (watch::Sender::new(Vec::new()), Vec::new());
+        Self { cluster, network, relay, observer, recorder, names, exits, deeds, in_force, active }
     }
 
-    /// Carries out the schedule, which counts from `start`, until `end` or until it is stopped. What is in force then stays so
+    /// Carries out the schedule, which counts from now, until `end` or until it is stopped. What is in force then stays so
     /// until [`Nemesis::heal_all`].
-    pub(crate) async fn run(
-        &mut self,
-        schedule: Schedule,
-        start: Instant,
-        end: Instant,
-        stop: &CancellationToken,
-    ) {
-        let mut steps = schedule.steps.into_iter().peekable();
+    pub(crate) async fn run(&mut self, schedule: Schedule, end: Instant, stop: &CancellationToken) {
+        let events = Events::new(
+            self.recorder.clone(),
+            self.observer.clone(),
+            self.relay.clone(),
+            self.names.clone(),
+        );
+        let (sender, mut orders) = mpsc::channel(1);
+        let conductor = Conductor::start(schedule, &events, sender);
+        self.deeds.begin(events);
         loop {
-            let begin = steps.peek().map(|step| start + step.at);
-            let next = tokio::select! {
-                () = at(begin) => steps.next().map_or(Next::Stop, Next::Begin),
-                index = at_end(&self.active) => Next::End(index),
-                Some(exit) = self.exits.recv() => Next::Death(exit),
-                () = tokio::time::sleep_until(end) => Next::Stop,
-                () = stop.cancelled() => Next::Stop,
-            };
-            match next {
-                Next::Begin(step) => self.begin(step).await,
-                Next::End(index) => self.end(index).await,
-                Next::Death(exit) => self.note_death(&exit),
-                Next::Stop => return,
+            tokio::select! {
+                Some(order) = orders.recv() => self.obey(order).await,
+                Some(exit) = self.exits.recv() => self.note_death(&exit),
+                () = tokio::time::sleep_until(end) => break,
+                () = stop.cancelled() => break,
+            }
+        }
+        for (planned, cue) in conductor.stop() {
+            let Cue::On(trigger) = cue else { continue };
+            let why = format!("it waited for {}, which never came", trigger.describe());
+            self.record(&planned, names(&planned.fault).0, Stage::Plan, plan(&planned), None);
+            self.not_applied(&planned, why);
+        }
+    }
+
+    async fn obey(&mut self, order: Order) {
+        match order {
+            Order::Begin { fault, begun } => {
+                self.begin(&fault).await;
+                let _ = begun.send(());
+            }
+            Order::End { id } => {
+                if let Some(index) = self.active.iter().position(|each| each.planned.id == id) {
+                    self.end(index).await;
+                }
             }
         }
     }
 
-    /// Ends every fault that is in force, the latest first.
+    /// Ends every fault that is in force and is to end, the latest first.
     pub(crate) async fn heal_all(&mut self) {
+        while let Some(index) = self.active.iter().rposition(|active| !active.forever) {
+            self.end(index).await;
+        }
+        self.note_deaths();
+    }
+
+    /// Ends what was to stay broken: the run is over.
+    pub(crate) async fn end_all(&mut self) {
         while !self.active.is_empty() {
             self.end(self.active.len() - 1).await;
         }
-        self.note_deaths();
     }
 
     /// Takes note of all deaths so far.
@@ -136,32 +167,32 @@ impl Nemesis {
             .record(Line { node: Some(exit.node.clone()), ..Line::nemesis("node-died", value) });
     }
 
-    async fn begin(&mut self, step: Step) {
-        let plan = serde_json::to_value(&step.fault).expect("a fault always serialises");
-        self.record(&step, names(&step.fault).0, Stage::Plan, plan, None);
-        match self.apply(&step).await {
+    async fn begin(&mut self, due: &Due) {
+        let Due { planned, forever, .. } = due;
+        self.record(planned, names(&planned.fault).0, Stage::Plan, plan(planned), None);
+        match self.apply(planned).await {
             Ok((action, evidence, applied)) => {
-                let done = merged(json!({ "action": action }), evidence);
-                self.record(&step, names(&step.fault).0, Stage::Done, done, None);
-                let until = Instant::now() + step.lasts;
-                self.active.push(Active { step, until, action, applied });
+                self.deeds.began(due, &action);
+                let mut done = merged(json!({ "action": action }), evidence);
+                if let Some(why) = &due.unmatched {
+                    done["unmatched"] = why.as_str().into();
+                }
+                self.record(planned, names(&planned.fault).0, Stage::Done, done, None);
+                let (planned, forever) = (planned.clone(), *forever);
+                self.active.push(Active { planned, forever, action, applied });
             }
-            Err(error) => {
-                let end = json!({ "effective": false, "healed": true, "effect": "not applied" });
-                self.record(
-                    &step,
-                    names(&step.fault).1,
-                    Stage::End,
-                    end,
-                    Some(format!("{error:#}")),
-                );
-            }
+            Err(error) => self.not_applied(planned, format!("{error:#}")),
         }
         self.show_active();
     }
 
-    async fn apply(&mut self, step: &Step) -> anyhow::Result<(String, Value, Applied)> {
-        let leader = match step.fault.needs_leader() {
+    fn not_applied(&self, planned: &PlannedFault, why: String) {
+        let end = json!({ "effective": false, "healed": true, "effect": "not applied" });
+        self.record(planned, names(&planned.fault).1, Stage::End, end, Some(why));
+    }
+
+    async fn apply(&mut self, planned: &PlannedFault) -> anyhow::Result<(String, Value, Applied)> {
+        let leader = match planned.fault.needs_leader() {
             true => self.observer.find_leader(FIND_LEADER_LIMIT).await,
             false => None,
         };
@@ -170,15 +201,18 @@ impl Nemesis {
             nodes: &self.names,
             running: &running,
             leader: leader.as_ref().map(|(node, _)| node.as_str()),
-            seed: step.seed,
+            seed: planned.seed,
         };
         let words = Words { leader: leader.clone() };
-        match &step.fault {
+        match &planned.fault {
             Fault::Partition(partition) => {
-                network::partition(&self.network, &step.id, partition, &surroundings, &words)
+                network::partition(&self.network, &planned.id, partition, &surroundings, &words)
             }
             Fault::Packets(packets) => {
-                network::packets(&self.network, &step.id, packets, &surroundings)
+                network::packets(&self.network, &planned.id, packets, &surroundings)
+            }
+            Fault::Messages(rule) => {
+                messages::messages(self.relay.as_deref(), &planned.id, rule, &surroundings)
             }
             Fault::Kill(kill) => {
                 let nodes = crate::plan::targets(&kill.node, &surroundings)?;
@@ -192,15 +226,17 @@ impl Nemesis {
     }
 
     async fn end(&mut self, index: usize) {
-        let Active { step, applied, .. } = self.active.remove(index);
+        let Active { planned, applied, .. } = self.active.remove(index);
         let effect = match applied {
-            Applied::Network(fault) => fault.heal(&self.network, &step.id),
+            Applied::Network(fault) => fault.heal(&self.network, &planned.id),
+            Applied::Messages => messages::heal(self.relay.as_deref(), &planned.id),
             Applied::Killed(killed) => killed.heal(&mut self.cluster).await,
             Applied::Paused(paused) => paused.heal(&mut self.cluster).await,
         };
+        self.deeds.ended(&planned);
         let Effect { effective, healed, effect, evidence } = effect;
         let value = json!({ "effective": effective, "healed": healed, "effect": effect });
-        self.record(&step, names(&step.fault).1, Stage::End, merged(value, evidence), None);
+        self.record(&planned, names(&planned.fault).1, Stage::End, merged(value, evidence), None);
         self.show_active();
     }
 
@@ -209,11 +245,22 @@ impl Nemesis {
         self.in_force.send_replace(words);
     }
 
-    fn record(&self, step: &Step, f: &str, stage: Stage, value: Value, error: Option<String>) {
+    fn record(
+        &self,
+        planned: &PlannedFault,
+        f: &str,
+        stage: Stage,
+        value: Value,
+        error: Option<String>,
+    ) {
         let line = Line::nemesis(f, value);
-        let (fault, stage) = (Some(step.id.clone()), Some(stage));
+        let (fault, stage) = (Some(planned.id.clone()), Some(stage));
         self.recorder.record(Line { fault, stage, error, ..line });
     }
+}
+
+fn plan(planned: &PlannedFault) -> Value {
+    serde_json::to_value(&planned.fault).expect("a fault always serialises")
 }
 
 /// How targets are put into words: the leader with its term.
@@ -239,6 +286,7 @@ fn names(fault: &Fault) -> (&'static str, &'static str) {
     match fault {
         Fault::Partition(_) => ("start-partition", "stop-partition"),
         Fault::Packets(_) => ("start-packets", "stop-packets"),
+        Fault::Messages(_) => ("start-messages", "stop-messages"),
         Fault::Kill(_) => ("kill", "restart"),
         Fault::Pause(_) => ("pause", "resume"),
     }
@@ -249,18 +297,4 @@ fn merged(mut value: Value, more: Value) -> Value {
         fields.extend(more);
     }
     value
-}
-
-async fn at(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => tokio::time::sleep_until(instant).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits for the first active fault that is over; its place in the list.
-async fn at_end(active: &[Active]) -> usize {
-    let first = active.iter().enumerate().min_by_key(|(_, active)| active.until);
-    at(first.map(|(_, active)| active.until)).await;
-    first.map_or(0, |(index, _)| index)
 }

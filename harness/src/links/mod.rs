@@ -6,7 +6,9 @@
 //! whichever connection it belongs to.
 
 mod engine;
+mod messages;
 mod relay;
 
 pub(crate) use engine::{Counters, Rule};
+pub(crate) use messages::{Journal, MessageCounters, MessageRelay, Occurrence};
 pub(crate) use relay::{LinkName, Network};

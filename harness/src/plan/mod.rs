@@ -15,5 +15,5 @@ pub(crate) use frame::{FinalStep, final_steps, preparations};
 pub(crate) use operation::{Action, Micro, Operation};
 pub(crate) use operations::OperationStream;
 pub(crate) use random::{Random, stream};
-pub(crate) use resolve::{Surroundings, packet_links, partition, targets};
-pub(crate) use schedule::{Schedule, Step};
+pub(crate) use resolve::{Surroundings, links_between, packet_links, partition, targets};
+pub(crate) use schedule::{Cue, Occurrence, PlannedFault, Schedule, Step};

@@ -148,13 +148,21 @@ fn pairs(nodes: &[String], apart: impl Fn(&String, &String) -> bool) -> Vec<Link
     links
 }
 
-/// The links whose packets are lost or late. No link leads from a node to itself: where one end names a node, the other, if it is left to chance,
-/// is another node.
+/// The links whose packets are lost or late.
 pub(crate) fn packet_links(
     packets: &Packets,
     surroundings: &Surroundings<'_>,
 ) -> Result<Vec<Link>, Unresolved> {
-    let Packets { from, to, .. } = packets;
+    links_between(&packets.from, &packets.to, surroundings)
+}
+
+/// The links from some nodes to others, at least one. No link leads from a node to itself: where one end names a node, the other, if it is left to
+/// chance, is another node.
+pub(crate) fn links_between(
+    from: &Target,
+    to: &Target,
+    surroundings: &Surroundings<'_>,
+) -> Result<Vec<Link>, Unresolved> {
     let by_chance = |target: &Target| matches!(target, Target::Any | Target::Follower);
     let (from, to) = if by_chance(from) && !by_chance(to) {
         let to = end(to, &[], surroundings)?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::message_kind::{self, MessageKind};
 use super::units;
 
 /// A fault.
@@ -19,43 +20,60 @@ pub(crate) enum Fault {
     Partition(Partition),
     /// Packets are lost or late.
     Packets(Packets),
+    /// Messages between nodes are lost, late, doubled or kept back.
+    Messages(Messages),
     /// Processes are killed (SIGKILL) and, in the end, started again on what they left on disk.
     Kill(Kill),
     /// Processes are stopped (SIGSTOP) and, in the end, continued.
     Pause(Pause),
 }
 
-/// A fault as it is written: a mapping with one key. Not serde's own way to write an enum, which in YAML is a tag (`!partition`).
+/// A fault as it is written: a mapping with one key, and perhaps its weight. Not serde's own way to write an enum, which in YAML is a
+/// tag (`!partition`).
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenFault {
+pub(super) struct WrittenFault {
+    pub(super) weight: Option<u32>,
     partition: Option<Partition>,
     packets: Option<Packets>,
+    messages: Option<Messages>,
     kill: Option<Kill>,
     pause: Option<Pause>,
 }
 
 impl TryFrom<WrittenFault> for Fault {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(written: WrittenFault) -> Result<Self, Self::Error> {
-        let WrittenFault { partition, packets, kill, pause } = written;
-        match (partition, packets, kill, pause) {
-            (Some(partition), None, None, None) => Ok(Self::Partition(partition)),
-            (None, Some(packets), None, None) => Ok(Self::Packets(packets)),
-            (None, None, Some(kill), None) => Ok(Self::Kill(kill)),
-            (None, None, None, Some(pause)) => Ok(Self::Pause(pause)),
-            _ => Err("expected exactly one of `partition`, `packets`, `kill`, `pause`"),
+        let WrittenFault { weight: _, partition, packets, messages, kill, pause } = written;
+        let all = [
+            partition.map(Self::Partition),
+            packets.map(Self::Packets),
+            messages.map(Self::Messages),
+            kill.map(Self::Kill),
+            pause.map(Self::Pause),
+        ];
+        let mut named = all.into_iter().flatten();
+        match (named.next(), named.next()) {
+            (Some(fault), None) => Ok(fault),
+            _ => {
+                let known = Self::KINDS.map(|kind| format!("`{kind}`")).join(", ");
+                Err(format!("expected exactly one of {known}"))
+            }
         }
     }
 }
 
 impl Fault {
+    /// The names of all kinds.
+    const KINDS: [&str; 5] = ["partition", "packets", "messages", "kill", "pause"];
+
     /// Its name in the workload.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Partition(_) => "partition",
             Self::Packets(_) => "packets",
+            Self::Messages(_) => "messages",
             Self::Kill(_) => "kill",
             Self::Pause(_) => "pause",
         }
@@ -67,13 +85,14 @@ impl Fault {
             Self::Partition(Partition::Isolate { node, .. }) => vec![("isolate", node)],
             Self::Partition(Partition::Shape(_)) => Vec::new(),
             Self::Packets(packets) => vec![("from", &packets.from), ("to", &packets.to)],
+            Self::Messages(messages) => vec![("from", &messages.from), ("to", &messages.to)],
             Self::Kill(Kill { node }) | Self::Pause(Pause { node }) => vec![("node", node)],
         }
     }
 
     /// Whether it can only be applied while somebody leads.
     pub(crate) fn needs_leader(&self) -> bool {
-        self.targets().iter().any(|(_, target)| matches!(target, Target::Leader | Target::Follower))
+        self.targets().iter().any(|(_, target)| target.depends_on_leader())
     }
 }
 
@@ -215,6 +234,107 @@ pub(crate) struct Packets {
     pub(crate) to: Target,
 }
 
+/// Which messages between nodes are concerned, and what is done to them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Messages {
+    /// Their kinds; all of them, if none is named.
+    #[serde(
+        rename = "type",
+        deserialize_with = "message_kind::one_or_more",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub(crate) kinds: Vec<MessageKind>,
+    /// Who sends them.
+    #[serde(skip_serializing_if = "Target::is_all")]
+    pub(crate) from: Target,
+    /// Who is to receive them.
+    #[serde(skip_serializing_if = "Target::is_all")]
+    pub(crate) to: Target,
+    /// Only this one of them on each link, counted from 1 since the fault began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) nth: Option<u64>,
+    /// Share of them that is lost.
+    #[serde(
+        deserialize_with = "units::share",
+        serialize_with = "units::write_share",
+        skip_serializing_if = "is_zero"
+    )]
+    pub(crate) drop: f64,
+    /// Whether they are kept back until the fault ends.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) hold: bool,
+    /// How late each is, at least.
+    #[serde(
+        deserialize_with = "units::duration",
+        serialize_with = "units::write_duration",
+        skip_serializing_if = "Duration::is_zero"
+    )]
+    pub(crate) delay: Duration,
+    /// How much later than that, at most.
+    #[serde(
+        deserialize_with = "units::duration",
+        serialize_with = "units::write_duration",
+        skip_serializing_if = "Duration::is_zero"
+    )]
+    pub(crate) jitter: Duration,
+    /// Share of them of which a copy comes later.
+    #[serde(
+        deserialize_with = "units::share",
+        serialize_with = "units::write_share",
+        skip_serializing_if = "is_zero"
+    )]
+    pub(crate) duplicate: f64,
+    /// Share of them that comes late, behind others.
+    #[serde(
+        deserialize_with = "units::share",
+        serialize_with = "units::write_share",
+        skip_serializing_if = "is_zero"
+    )]
+    pub(crate) reorder: f64,
+    /// How much later copies and reordered messages come; 50ms, if nothing is said.
+    #[serde(
+        deserialize_with = "units::some_duration",
+        serialize_with = "units::write_some_duration",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) behind: Option<Duration>,
+}
+
+impl Messages {
+    /// How much later copies and reordered messages come.
+    pub(crate) fn behind(&self) -> Duration {
+        self.behind.unwrap_or(Duration::from_millis(50))
+    }
+
+    /// In words: `hold append_entries`.
+    pub(crate) fn describe(&self) -> String {
+        let mut done = Vec::new();
+        let share = |share: f64, what: &str| match share {
+            1.0 => what.to_string(),
+            share => format!("{what} {}", units::share_words(share)),
+        };
+        for (part, what) in
+            [(self.drop, "drop"), (self.duplicate, "duplicate"), (self.reorder, "reorder")]
+        {
+            if part > 0.0 {
+                done.push(share(part, what));
+            }
+        }
+        if self.hold {
+            done.push("hold".into());
+        }
+        let late = self.delay + self.jitter;
+        if !late.is_zero() {
+            done.push(format!("delay up to {}", units::duration_words(late)));
+        }
+        let kinds: Vec<_> = self.kinds.iter().map(|kind| kind.name()).collect();
+        let which = if kinds.is_empty() { "messages".into() } else { kinds.join(" and ") };
+        let nth = self.nth.map_or_else(String::new, |nth| format!(" number {nth}"));
+        format!("{} of {which}{nth}", done.join(", "))
+    }
+}
+
 fn is_zero(share: &f64) -> bool {
     *share == 0.0
 }
@@ -256,8 +376,13 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    fn is_all(&self) -> bool {
+    pub(super) fn is_all(&self) -> bool {
         *self == Self::All
+    }
+
+    /// Whether who is meant changes with the leader.
+    pub(crate) fn depends_on_leader(&self) -> bool {
+        matches!(self, Self::Leader | Self::Follower)
     }
 }
 
@@ -311,6 +436,9 @@ mod tests {
             r#"{"partition":{"shape":"majorities-ring"}}"#,
             r#"{"packets":{"loss":"10%","delay":"40ms","jitter":"20ms","from":"leader"}}"#,
             r#"{"packets":{"delay":"2s","to":"n3"}}"#,
+            r#"{"messages":{"type":["append_entries"],"from":"leader","duplicate":"20%","behind":"1s"}}"#,
+            r#"{"messages":{"to":"n1","nth":3,"drop":"100%"}}"#,
+            r#"{"messages":{"hold":true,"delay":"40ms","jitter":"20ms","reorder":"5%"}}"#,
             r#"{"kill":{"node":"all"}}"#,
             r#"{"pause":{"node":"follower"}}"#,
         ] {

@@ -330,7 +330,7 @@ expect:
         check(
             "every: 5s",
             "every: 5s\n    at: 3s",
-            "13:5: a fault rule has either `every` or `at`",
+            "13:5: a fault rule has exactly one of `every`, `at` and `on`",
         );
         check(
             "kill: { node: any }",

@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::check::Check;
+use super::fault::Fault;
 use super::rule::FaultRule;
+use super::trigger::Trigger;
 use super::units;
 use super::work::Work;
 
@@ -45,6 +47,17 @@ impl Workload {
     }
 }
 
+impl Workload {
+    /// Whether something in it concerns single messages between nodes.
+    pub(crate) fn needs_message_relay(&self) -> bool {
+        let in_rule = |rule: &FaultRule| {
+            rule.faults().any(|fault| matches!(fault, Fault::Messages(_)))
+                || rule.triggers().any(Trigger::needs_messages)
+        };
+        self.system.observe_messages || self.faults.iter().any(in_rule)
+    }
+}
+
 /// The system under test.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,6 +77,9 @@ pub(crate) struct System {
     /// A node takes a snapshot, and cuts its log, whenever so many more entries are applied. The node's own default where it is left out.
     #[serde(default)]
     pub(crate) snapshot_entries: Option<u64>,
+    /// Whether the messages between nodes are looked at on their way though no fault needs it: who acts as leader is then seen on the wire.
+    #[serde(default)]
+    pub(crate) observe_messages: bool,
 }
 
 impl System {

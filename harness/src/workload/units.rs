@@ -86,11 +86,30 @@ pub(super) fn some_duration<'de, D: Deserializer<'de>>(
     duration(deserializer).map(Some)
 }
 
+/// A duration, or this word: then nothing.
+pub(super) fn duration_or<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    word: &'static str,
+) -> Result<Option<Duration>, D::Error> {
+    let parse = |text: &str| match text == word {
+        true => Ok(None),
+        false => parse_duration(text).map(Some).map_err(|error| format!("{error}, or `{word}`")),
+    };
+    text(deserializer, parse)
+}
+
 pub(super) fn write_duration<S: Serializer>(
     value: &Duration,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&duration_words(*value))
+}
+
+pub(super) fn write_some_duration<S: Serializer>(
+    value: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    write_duration(&value.unwrap_or_default(), serializer)
 }
 
 pub(super) fn write_share<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
@@ -100,7 +119,7 @@ pub(super) fn write_share<S: Serializer>(value: &f64, serializer: S) -> Result<S
 /// Reads a scalar by its text. A bare number is passed on too: that its unit is missing is then said in the words of what was wanted.
 fn text<'de, D: Deserializer<'de>, T>(
     deserializer: D,
-    parse: fn(&str) -> Result<T, String>,
+    parse: impl Fn(&str) -> Result<T, String>,
 ) -> Result<T, D::Error> {
     struct Text;
     impl Visitor<'_> for Text {

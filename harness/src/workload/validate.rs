@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::diagnostics::{Diagnostic, suggest};
-use super::fault::{Fault, Packets, Partition, Shape, Target};
-use super::rule::{Choice, FaultRule, When};
+use super::fault::{Fault, Messages, Packets, Partition, Shape, Target};
+use super::rule::{Choice, Lasts, RuleStep, When};
 use super::shape::Workload;
 use super::spans::{Node, Segment};
+use super::trigger::{Behind, CaughtUp, Trigger};
 use super::units::duration_words;
 use super::work::WorkKind;
 
@@ -16,6 +17,8 @@ const CLIENTS_MAX: u32 = 1_000;
 const KEYS_MAX: u32 = 100_000;
 /// An operation that nobody answers may hold up the end of a run so long.
 const RETRY_FOR_MAX: Duration = Duration::from_secs(30);
+/// How often something can be waited for.
+const TIMES_MAX: u32 = 1_000;
 /// A majorities ring of fewer nodes cuts nothing, or isolates.
 const RING_NODES_MIN: u32 = 5;
 
@@ -43,6 +46,11 @@ struct Validation<'a> {
 /// `path!["faults", 3, "for"]`.
 macro_rules! path {
     ($($segment:expr),*) => { [$(Segment::from($segment)),*] };
+}
+
+/// A path further in.
+fn extended<const N: usize>(path: &[Segment], more: [Segment; N]) -> Vec<Segment> {
+    path.iter().cloned().chain(more).collect()
 }
 
 impl From<&str> for Segment {
@@ -156,43 +164,100 @@ impl Validation<'_> {
     }
 
     fn rule(&mut self, number: usize) {
-        let FaultRule { when, lasts, choice, faults } = &self.workload.faults[number];
-        let duration = self.workload.duration;
-        let lasts_path = path!["faults", number, "for"];
-        self.require(!lasts.is_zero(), &lasts_path, "a fault of no length does nothing");
-        match when {
+        let rule = &self.workload.faults[number];
+        let rule_path = path!["faults", number];
+        let key = |key: &str| extended(&rule_path, [key.into()]);
+        let (duration, length) = (self.workload.duration, rule.length());
+        let long = if rule.in_sequence { key("sequence") } else { key("for") };
+        match &rule.when {
             When::Every(period) => {
-                let short = format!(
-                    "a fault must be shorter than its period of {}",
-                    duration_words(*period)
-                );
-                self.require(lasts < period, &lasts_path, short);
+                let period_words = duration_words(*period);
+                let short = format!("a fault must be shorter than its period of {period_words}");
+                self.require(length < *period, &long, short);
                 let never = "the period is longer than the run: the fault would never happen";
-                self.require(*period <= duration, &path!["faults", number, "every"], never);
+                self.require(*period <= duration, &key("every"), never);
             }
             When::At(at) => {
                 let late = "the fault must end within the run";
-                self.require(*at + *lasts <= duration, &path!["faults", number, "at"], late);
+                self.require(*at + length <= duration, &key("at"), late);
+            }
+            When::On(trigger, times) => {
+                self.trigger(&key("on"), trigger);
+                let some = (1..=TIMES_MAX).contains(times);
+                self.require(some, &key("times"), format!("from 1 to {TIMES_MAX}"));
+                let late = "the fault must be able to end within the run";
+                self.require(length <= duration, &long, late);
             }
         }
-        let key = match choice {
+        let nothing = rule.faults().next().is_none();
+        self.require(!(rule.in_sequence && nothing), &key("sequence"), "a fault is needed");
+        for (place, step) in rule.steps.iter().enumerate() {
+            let path = match rule.in_sequence {
+                true => extended(&rule_path, ["sequence".into(), place.into()]),
+                false => rule_path.to_vec(),
+            };
+            self.step(&path, step, rule.in_sequence);
+        }
+    }
+
+    fn step(&mut self, path: &[Segment], step: &RuleStep, in_sequence: bool) {
+        let key = |key: &str| extended(path, [key.into()]);
+        if let Some(trigger) = &step.on {
+            self.trigger(&key("on"), trigger);
+        }
+        if let Some(trigger) = &step.until {
+            self.trigger(&key("until"), trigger);
+        }
+        let waits = in_sequence && step.faults.is_empty();
+        let length_key = if waits { key("wait") } else { key("for") };
+        let zero = step.lasts == Lasts::For(Duration::ZERO);
+        self.require(!zero, &length_key, "a fault of no length does nothing");
+        let choice = match step.choice {
             Choice::OneOf => "one_of",
             Choice::AllOf => "all_of",
         };
-        self.require(
-            !faults.is_empty(),
-            &path!["faults", number, key],
-            "at least one fault is needed",
-        );
-        for (index, fault) in faults.iter().enumerate() {
-            self.fault(&path!["faults", number, key, index, fault.kind()], fault);
+        let chosen: u64 = step.faults.iter().map(|each| u64::from(each.weight)).sum();
+        self.require(chosen > 0 || waits, &key(choice), "at least one fault is needed");
+        for (index, weighted) in step.faults.iter().enumerate() {
+            let kind = weighted.fault.kind();
+            self.fault(
+                &extended(path, [choice.into(), index.into(), kind.into()]),
+                &weighted.fault,
+            );
+            let alone = step.choice == Choice::AllOf && weighted.weight != 1;
+            let weight = extended(path, [choice.into(), index.into(), "weight".into()]);
+            self.require(!alone, &weight, "weights go with `one_of`: of all, none is chosen");
+        }
+    }
+
+    fn trigger(&mut self, path: &[Segment], trigger: &Trigger) {
+        let path = extended(path, [trigger.key().into()]);
+        for (key, target) in trigger.targets() {
+            self.target(&extended(&path, [key.into()]), target);
+        }
+        let one = |target: &Target| !target.is_all();
+        match trigger {
+            Trigger::Operations(count) => {
+                self.require(*count > 0, &path, "after 0 operations is at once: write `at: 0s`");
+            }
+            Trigger::Message(event) => {
+                let path = extended(&path, ["nth".into()]);
+                self.require(event.nth != Some(0), &path, "messages are counted from 1");
+            }
+            Trigger::Behind(Behind { node, entries }) => {
+                self.require(one(node), &path, "one node is meant, not all");
+                self.require(*entries > 0, &path, "at least one entry");
+            }
+            Trigger::CaughtUp(CaughtUp { node }) => {
+                self.require(one(node), &path, "one node is meant, not all");
+            }
+            Trigger::Leader(_) => {}
         }
     }
 
     fn fault(&mut self, path: &[Segment], fault: &Fault) {
         for (key, target) in fault.targets() {
-            let at: Vec<_> = path.iter().cloned().chain([Segment::from(key)]).collect();
-            self.target(&at, target);
+            self.target(&extended(path, [key.into()]), target);
         }
         let nodes = self.workload.system.nodes;
         match fault {
@@ -209,6 +274,7 @@ impl Validation<'_> {
                 );
             }
             Fault::Packets(packets) => self.packets(path, packets),
+            Fault::Messages(messages) => self.messages(path, messages),
             Fault::Kill(_) | Fault::Pause(_) => {}
         }
     }
@@ -223,6 +289,27 @@ impl Validation<'_> {
             path,
             "a packet is late by a minute at most",
         );
+        self.ends(path, from, to);
+    }
+
+    fn messages(&mut self, path: &[Segment], messages: &Messages) {
+        let Messages { from, to, nth, drop, hold, delay, jitter, duplicate, reorder, .. } =
+            messages;
+        let touches = [*drop, *duplicate, *reorder].iter().any(|share| *share > 0.0)
+            || *hold
+            || *delay + *jitter > Duration::ZERO;
+        let message =
+            "say what is done to the messages: `drop`, `hold`, `delay`, `duplicate` or `reorder`";
+        self.require(touches, path, message);
+        self.require(*nth != Some(0), path, "messages are counted from 1");
+        let most = Duration::from_secs(60);
+        let late = (*delay).max(*jitter).max(messages.behind());
+        self.require(late <= most, path, "a message is late by a minute at most");
+        self.ends(path, from, to);
+    }
+
+    /// The two ends of links.
+    fn ends(&mut self, path: &[Segment], from: &Target, to: &Target) {
         let itself = from == to && matches!(from, Target::Leader | Target::Node(_));
         self.require(!itself, path, "no link leads from a node to itself");
         self.require(self.workload.system.nodes >= 2, path, "one node has no links");

@@ -125,7 +125,7 @@ fn server_config(identity: &Identity) -> Result<ServerConfig, Error> {
 }
 
 /// How to dial a node of the run, as a peer or as a client.
-pub(crate) fn client_config(identity: &Identity, alpn: &[u8]) -> Result<ClientConfig, Error> {
+pub fn client_config(identity: &Identity, alpn: &[u8]) -> Result<ClientConfig, Error> {
     let mut tls = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(roots(identity)?)

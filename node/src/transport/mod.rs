@@ -10,10 +10,11 @@ mod frame;
 mod peers;
 
 pub use self::certificates::{Authority, Identity};
-pub(crate) use self::endpoint::client_config;
-pub use self::endpoint::{CLIENT_ALPN, ConnectError, PEER_ALPN, connect, dialing, listening};
+pub use self::endpoint::{
+    CLIENT_ALPN, ConnectError, PEER_ALPN, client_config, connect, dialing, listening,
+};
 pub use self::frame::{FRAME_BYTES_MAX, FrameError, decode, encode};
-pub use self::peers::{Peers, serve_peer};
+pub use self::peers::{Peers, serve_peer, silence};
 
 /// What can go wrong before a node can be reached.
 #[derive(Debug, thiserror::Error)]

@@ -132,7 +132,7 @@ async fn send(connection: &Connection, message: &Message) -> Result<(), quinn::W
 }
 
 /// Returns when no datagram came back for `SILENCE_MAX`, or the connection is closed.
-async fn silence(connection: &Connection) {
+pub async fn silence(connection: &Connection) {
     let mut received = connection.stats().udp_rx.datagrams;
     let mut silent = Duration::ZERO;
     while silent < SILENCE_MAX && connection.close_reason().is_none() {

@@ -63,6 +63,8 @@ pub(crate) struct Options {
     /// Whether the first violation ends the run.
     pub(crate) fail_fast: bool,
     pub(crate) limits: Limits,
+    /// What is done to the system, if not what the workload and the seed say.
+    pub(crate) schedule: Option<Schedule>,
 }
 
 /// A run that ended in a judgement.
@@ -133,7 +135,7 @@ async fn record(
     directory: &RunDirectory,
     interrupt: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let schedule = Schedule::new(workload, seed);
+    let schedule = options.schedule.clone().unwrap_or_else(|| Schedule::new(workload, seed));
     let recorder = Arc::new(Recorder::create(&directory.file("history.jsonl"))?);
     // A violation stops a run like an interruption: what was broken is healed, and what there is judged.
     let stop = interrupt.child_token();

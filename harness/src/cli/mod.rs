@@ -9,6 +9,7 @@ mod guard;
 mod inspect;
 mod kv;
 mod node;
+mod replay;
 mod run;
 mod verify;
 
@@ -33,6 +34,8 @@ const EXIT_CODES: &str = "Exit codes: 0 valid, 1 a violation, 2 bad usage or mal
 enum Command {
     /// Run workloads against a cluster, inject their faults, and judge what clients saw
     Run(run::RunArguments),
+    /// Do to a system again what a run did to it, and say how often its verdict comes back
+    Replay(replay::ReplayArguments),
     /// Judge a recording: a run directory or a bare history file
     Check(check::CheckArguments),
     /// Write a history in another form: Jepsen's, Porcupine's, or Parquet for DuckDB
@@ -57,6 +60,7 @@ pub(crate) fn main() -> ProcessExitCode {
     // Usage errors end here, with clap's message and code 2.
     let code = match Cli::parse().command {
         Command::Run(arguments) => run::run(arguments),
+        Command::Replay(arguments) => replay::replay(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Convert(arguments) => convert::convert(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),

@@ -78,7 +78,7 @@ fn load(files: &[PathBuf]) -> Result<Vec<(PathBuf, Workload)>, ExitCode> {
     if failed { Err(ExitCode::Usage) } else { Ok(workloads) }
 }
 
-fn binary(given: Option<&Path>) -> Result<PathBuf, String> {
+pub(super) fn binary(given: Option<&Path>) -> Result<PathBuf, String> {
     let Some(path) = given else {
         return Ok(PathBuf::from(OURSELVES));
     };
@@ -108,7 +108,7 @@ async fn run_all(
             let options = arguments.options(file, seed, binary);
             println!("faultline: {} with seed {seed}", workload.name);
             let finished = run::run(workload, seed, &options, &interrupt).await;
-            let ended = show(&options, finished, &mut tally);
+            let ended = show(&options, &finished, &mut tally);
             code = code.merge(ended);
         }
     }
@@ -128,6 +128,7 @@ impl RunArguments {
             command: self.command(file, seed),
             fail_fast: self.fail_fast,
             limits: self.limits.limits(),
+            schedule: None,
         }
     }
 
@@ -147,11 +148,16 @@ impl RunArguments {
     }
 }
 
-fn show(options: &Options, finished: anyhow::Result<Finished>, tally: &mut Tally) -> ExitCode {
+/// Shows how a run ended.
+pub(super) fn show(
+    options: &Options,
+    finished: &anyhow::Result<Finished>,
+    tally: &mut Tally,
+) -> ExitCode {
     match finished {
         Ok(Finished { directory, info, judgement }) => {
-            print!("{}", report::terminal(Some(&info), Some(directory.path()), &judgement));
-            tally.add(&judgement);
+            print!("{}", report::terminal(Some(info), Some(directory.path()), judgement));
+            tally.add(judgement);
             judgement.verdict.into()
         }
         Err(error) => {
@@ -165,7 +171,7 @@ fn show(options: &Options, finished: anyhow::Result<Finished>, tally: &mut Tally
 
 /// The sum of several runs.
 #[derive(Debug, Default)]
-struct Tally {
+pub(super) struct Tally {
     runs: u64,
     verdicts: BTreeMap<Verdict, u64>,
     /// How many runs each check convicted.
@@ -173,7 +179,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, judgement: &Judgement) {
+    pub(super) fn add(&mut self, judgement: &Judgement) {
         self.runs += 1;
         *self.verdicts.entry(judgement.verdict).or_default() += 1;
         for check in judgement.checks.iter().filter(|check| check.verdict == Verdict::Invalid) {
@@ -181,7 +187,7 @@ impl Tally {
         }
     }
 
-    fn summary(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         let count = |verdict| self.verdicts.get(&verdict).copied().unwrap_or(0);
         let (valid, unknown, invalid) =
             (count(Verdict::Valid), count(Verdict::Unknown), count(Verdict::Invalid));
@@ -205,7 +211,7 @@ fn fresh_seed() -> u64 {
 
 /// The first SIGINT or SIGTERM interrupts: heal, keep the history, judge what there is. The second ends at once; the nodes are bound to our
 /// life by the kernel, so none stays behind.
-fn interrupt_on_signals() -> CancellationToken {
+pub(super) fn interrupt_on_signals() -> CancellationToken {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupt = CancellationToken::new();
     let token = interrupt.clone();

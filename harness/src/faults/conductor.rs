@@ -2,8 +2,6 @@
 //!
 //! It does nothing to the system itself. The fault injector does, one order at a time.
 
-use std::time::Duration;
-
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -17,13 +15,19 @@ pub(super) enum Order {
     /// Put a fault in force; `begun` is told when that is done.
     Begin { fault: Box<Due>, begun: oneshot::Sender<()> },
     /// End it, if it is in force.
-    End { id: String },
+    End {
+        id: String,
+        /// As in [`Due`], for its end.
+        unmatched: Option<String>,
+    },
 }
 
 /// A fault whose time has come.
 #[derive(Clone, Debug)]
 pub(super) struct Due {
     pub(super) planned: PlannedFault,
+    /// Which occurrence it belongs to, and which of its steps.
+    pub(super) step: (usize, usize),
     /// Whether it stays in force to the end of the run.
     pub(super) forever: bool,
     /// What it waited for, if anything.
@@ -51,8 +55,9 @@ impl Conductor {
     pub(super) fn start(schedule: Schedule, events: &Events, orders: mpsc::Sender<Order>) -> Self {
         let (report, waiting) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
-        for occurrence in schedule.occurrences {
+        for (number, occurrence) in schedule.occurrences.into_iter().enumerate() {
             let follower = Follower {
+                number,
                 events: events.clone(),
                 orders: orders.clone(),
                 report: report.clone(),
@@ -83,6 +88,8 @@ impl Conductor {
 
 /// Follows one occurrence.
 struct Follower {
+    /// Which one it is.
+    number: usize,
     events: Events,
     orders: mpsc::Sender<Order>,
     report: mpsc::UnboundedSender<Waiting>,
@@ -93,19 +100,20 @@ struct Follower {
 impl Follower {
     async fn follow(mut self, occurrence: Occurrence) {
         tokio::time::sleep_until(self.events.start() + occurrence.at).await;
-        for step in occurrence.steps {
-            self.step(step).await;
+        for (place, step) in occurrence.steps.into_iter().enumerate() {
+            self.step(place, step).await;
         }
         while self.ends.join_next().await.is_some() {}
     }
 
-    async fn step(&mut self, step: Step) {
+    async fn step(&mut self, place: usize, step: Step) {
         let unmatched = self.cue(&step).await;
         let begin = tokio::time::Instant::now();
         for planned in &step.faults {
             let forever = step.lasts == Lasts::Ever;
             let (cue, unmatched) = (step.cue.clone(), unmatched.clone());
-            let fault = Box::new(Due { planned: planned.clone(), forever, cue, unmatched });
+            let (planned, step) = (planned.clone(), (self.number, place));
+            let fault = Box::new(Due { planned, step, forever, cue, unmatched });
             let (begun, done) = oneshot::channel();
             if self.orders.send(Order::Begin { fault, begun }).await.is_err() {
                 return;
@@ -134,30 +142,35 @@ impl Follower {
     }
 }
 
-/// Ends the faults of a step when its time is over, or what ends it comes.
+/// Ends the faults of a step when its time is over, or what ends it comes. What is for ever is not ended by us.
 async fn end(events: Events, orders: mpsc::Sender<Order>, step: Step) {
     let seed = seed(&step);
     let over = async {
         match step.lasts {
             Lasts::For(duration) => tokio::time::sleep(duration).await,
-            Lasts::Ever => tokio::time::sleep(Duration::MAX).await,
+            Lasts::Ever => std::future::pending().await,
         }
     };
     let ended = async {
         match &step.until {
-            Some(cue) => drop(events.wait(cue, seed).await),
+            Some(cue) => events.wait(cue, seed).await,
             None => std::future::pending().await,
         }
     };
     if step.lasts == Lasts::Ever && step.until.is_none() {
         return;
     }
-    tokio::select! {
-        () = over => {}
-        () = ended => {}
-    }
+    let came = tokio::select! {
+        () = over => Came::Yes,
+        came = ended => came,
+    };
+    let unmatched = match came {
+        Came::Yes => None,
+        Came::ByTime(why) => Some(why),
+    };
     for fault in step.faults.into_iter().rev() {
-        if orders.send(Order::End { id: fault.id }).await.is_err() {
+        let order = Order::End { id: fault.id, unmatched: unmatched.clone() };
+        if orders.send(order).await.is_err() {
             return;
         }
     }

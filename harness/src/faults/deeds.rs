@@ -4,38 +4,11 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::Context;
-use serde::{Deserialize, Serialize};
-
 use super::conductor::Due;
 use super::events::Events;
-use crate::plan::{Cue, PlannedFault};
-use crate::workload::{Fault, Moment, Trigger};
-
-/// A line of `schedule.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "stage", rename_all = "lowercase", deny_unknown_fields)]
-pub(crate) enum Deed {
-    /// A fault was put in force.
-    Began {
-        id: String,
-        /// When, in terms that mean something in another run too.
-        moment: Moment,
-        /// What it had waited for.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        on: Option<Trigger>,
-        fault: Box<Fault>,
-        /// Decided what the fault left to chance.
-        seed: u64,
-        /// Whether it was never to end.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        forever: bool,
-        /// What that came to, in words.
-        action: String,
-    },
-    /// It ended.
-    Ended { id: String, moment: Moment },
-}
+use crate::plan::{Began, Cue, Deed, PlannedFault};
+use crate::workload::Moment;
+use anyhow::Context;
 
 /// The file, as it grows.
 #[derive(Debug)]
@@ -59,16 +32,15 @@ impl Deeds {
     }
 
     pub(super) fn began(&mut self, due: &Due, action: &str) {
+        let Some(moment) = self.moment() else { return };
         let PlannedFault { id, fault, seed } = due.planned.clone();
-        let fault = Box::new(fault);
         let on = match &due.cue {
             Some(Cue::On(trigger)) => Some(trigger.clone()),
             Some(Cue::Again(_)) | None => None,
         };
-        let (forever, action) = (due.forever, action.to_string());
-        if let Some(moment) = self.moment() {
-            self.write(&Deed::Began { id, moment, on, fault, seed, forever, action });
-        }
+        let (step, forever, action) = (due.step, due.forever, action.to_string());
+        let began = Began { id, moment, step, on, fault, seed, forever, action };
+        self.write(&Deed::Began(Box::new(began)));
     }
 
     pub(super) fn ended(&mut self, planned: &PlannedFault) {

@@ -128,9 +128,9 @@ impl Nemesis {
                 self.begin(&fault).await;
                 let _ = begun.send(());
             }
-            Order::End { id } => {
+            Order::End { id, unmatched } => {
                 if let Some(index) = self.active.iter().position(|each| each.planned.id == id) {
-                    self.end(index).await;
+                    self.end(index, unmatched).await;
                 }
             }
         }
@@ -139,7 +139,7 @@ impl Nemesis {
     /// Ends every fault that is in force and is to end, the latest first.
     pub(crate) async fn heal_all(&mut self) {
         while let Some(index) = self.active.iter().rposition(|active| !active.forever) {
-            self.end(index).await;
+            self.end(index, None).await;
         }
         self.note_deaths();
     }
@@ -147,7 +147,7 @@ impl Nemesis {
     /// Ends what was to stay broken: the run is over.
     pub(crate) async fn end_all(&mut self) {
         while !self.active.is_empty() {
-            self.end(self.active.len() - 1).await;
+            self.end(self.active.len() - 1, None).await;
         }
     }
 
@@ -225,7 +225,7 @@ impl Nemesis {
         }
     }
 
-    async fn end(&mut self, index: usize) {
+    async fn end(&mut self, index: usize, unmatched: Option<String>) {
         let Active { planned, applied, .. } = self.active.remove(index);
         let effect = match applied {
             Applied::Network(fault) => fault.heal(&self.network, &planned.id),
@@ -235,7 +235,10 @@ impl Nemesis {
         };
         self.deeds.ended(&planned);
         let Effect { effective, healed, effect, evidence } = effect;
-        let value = json!({ "effective": effective, "healed": healed, "effect": effect });
+        let mut value = json!({ "effective": effective, "healed": healed, "effect": effect });
+        if let Some(why) = unmatched {
+            value["unmatched"] = why.into();
+        }
         self.record(&planned, names(&planned.fault).1, Stage::End, merged(value, evidence), None);
         self.show_active();
     }

@@ -4,6 +4,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod deed;
 mod frame;
 mod operation;
 mod operations;
@@ -11,6 +12,7 @@ mod random;
 mod resolve;
 mod schedule;
 
+pub(crate) use deed::{Began, Deed};
 pub(crate) use frame::{FinalStep, final_steps, preparations};
 pub(crate) use operation::{Action, Micro, Operation};
 pub(crate) use operations::OperationStream;

@@ -335,7 +335,7 @@ expect:
         check(
             "kill: { node: any }",
             "kill: { node: any }\n        pause: { node: any }",
-            "17:9: expected exactly one of `partition`, `packets`, `kill`, `pause`",
+            "17:9: expected exactly one of `partition`, `packets`, `messages`, `kill`, `pause`",
         );
         check(
             "isolate: leader",

@@ -1,0 +1,195 @@
+//! `faultline replay RUN_DIR`
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use checker::verdict::{ExitCode, Judgement, Verdict};
+use clap::Args;
+use serde_json::Value;
+
+use super::run::{Tally, binary, interrupt_on_signals, show};
+use crate::cluster::OURSELVES;
+use crate::plan::Schedule;
+use crate::run::{self, Finished, Options};
+use crate::run_directory::RunInfo;
+use crate::workload::{self, Workload};
+
+/// Arguments of a replay.
+#[derive(Debug, Args)]
+#[command(after_help = super::EXIT_CODES)]
+pub(super) struct ReplayArguments {
+    /// The directory of the run
+    #[arg(value_name = "RUN_DIR")]
+    run: PathBuf,
+    /// Do it so many times
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    times: u64,
+    /// Where run directories go
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    out: PathBuf,
+    /// Another binary than the run had: does it still happen?
+    #[arg(long, value_name = "PATH")]
+    node_bin: Option<PathBuf>,
+    /// Without the planted bug that the run had
+    #[arg(long)]
+    without_plant: bool,
+    #[command(flatten)]
+    limits: super::check::LimitArguments,
+}
+
+/// A run that can be done again.
+struct Recording {
+    /// Its directory; `latest` may soon mean another.
+    dir: PathBuf,
+    info: RunInfo,
+    workload: Workload,
+    schedule: Schedule,
+    judgement: Judgement,
+    binary: PathBuf,
+}
+
+pub(super) fn replay(arguments: &ReplayArguments) -> ExitCode {
+    let recording = match read(arguments) {
+        Ok(recording) => recording,
+        Err(error) => return super::fail(ExitCode::Usage, &error),
+    };
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return super::fail(ExitCode::RunFailed, &error),
+        };
+    runtime.block_on(replay_all(arguments, &recording))
+}
+
+fn read(arguments: &ReplayArguments) -> Result<Recording, String> {
+    let given = arguments.run.display();
+    let dir = std::fs::canonicalize(&arguments.run).map_err(|error| format!("{given}: {error}"))?;
+    let text = |name: &str| {
+        let path = dir.join(name);
+        std::fs::read_to_string(&path).map_err(|error| {
+            format!("{}: {error}; a replay needs a run directory of faultline", path.display())
+        })
+    };
+    let wrong = |name: &str, error: &dyn std::fmt::Display| {
+        format!("{}: {error}", dir.join(name).display())
+    };
+    let info: RunInfo =
+        serde_json::from_str(&text("run.json")?).map_err(|error| wrong("run.json", &error))?;
+    let judgement = serde_json::from_str(&text("verdict.json")?)
+        .map_err(|error| wrong("verdict.json", &error))?;
+    let schedule = Schedule::again(&text("schedule.jsonl")?)
+        .map_err(|error| wrong("schedule.jsonl", &error))?;
+    let mut workload =
+        workload::load(&dir.join("workload.yaml")).map_err(|error| error.to_string())?;
+    workload.name.clone_from(&info.workload);
+    let ours = info.node_binary.get("path").is_none_or(|path| is_ourselves(path));
+    let recorded = info.node_binary.get("path").map(PathBuf::from).filter(|_| !ours);
+    let binary = binary(arguments.node_bin.as_deref().or(recorded.as_deref()))?;
+    Ok(Recording { dir, info, workload, schedule, judgement, binary })
+}
+
+/// Whether the nodes of the run were this program: another build of it stands in for the one that ran.
+fn is_ourselves(path: &str) -> bool {
+    path == OURSELVES
+        || std::fs::canonicalize(OURSELVES).is_ok_and(|ourselves| ourselves == Path::new(path))
+}
+
+async fn replay_all(arguments: &ReplayArguments, recording: &Recording) -> ExitCode {
+    let interrupt = interrupt_on_signals();
+    let Recording { info, workload, judgement, .. } = recording;
+    let mut code = ExitCode::Valid;
+    let mut tally = Tally::default();
+    let (mut same, mut done) = (0, 0);
+    for time in 1..=arguments.times {
+        if interrupt.is_cancelled() {
+            return code.merge(ExitCode::Undecided);
+        }
+        println!("faultline: {} with seed {}, time {time}", workload.name, info.seed);
+        let options = options(arguments, recording);
+        let finished = run::run(workload, info.seed, &options, &interrupt).await;
+        code = code.merge(show(&options, &finished, &mut tally));
+        done += 1;
+        if let Ok(Finished { directory, judgement: now, .. }) = &finished {
+            same += u64::from(came_back(judgement, now));
+            tell_unmatched(directory.path());
+        }
+    }
+    println!("replay: {} came back in {same} of {done} runs", named(judgement));
+    code
+}
+
+fn options(arguments: &ReplayArguments, recording: &Recording) -> Options {
+    let plant = recording.info.planted.clone().filter(|_| !arguments.without_plant);
+    Options {
+        out: arguments.out.clone(),
+        binary: recording.binary.clone(),
+        plant,
+        file: recording.dir.join("workload.yaml"),
+        command: format!("faultline replay {}", recording.dir.display()),
+        fail_fast: false,
+        limits: arguments.limits.limits(),
+        schedule: Some(recording.schedule.clone()),
+    }
+}
+
+/// Whether a judgement says again what another said: a violation is that of one of the same promises.
+fn came_back(then: &Judgement, now: &Judgement) -> bool {
+    let violated = |judgement: &Judgement| -> BTreeSet<String> {
+        let invalid = judgement.checks.iter().filter(|check| check.verdict == Verdict::Invalid);
+        invalid.map(|check| check.name.clone()).collect()
+    };
+    then.verdict == now.verdict
+        && (then.verdict != Verdict::Invalid || !violated(then).is_disjoint(&violated(now)))
+}
+
+/// A judgement in words: `invalid (linearizable)`.
+fn named(judgement: &Judgement) -> String {
+    let name = match judgement.verdict {
+        Verdict::Valid => "valid",
+        Verdict::Unknown => "undecided",
+        Verdict::Invalid => "a violation",
+    };
+    let worst = judgement.checks.iter().filter(|check| check.verdict == judgement.verdict);
+    let worst: Vec<_> = worst.map(|check| check.name.as_str()).collect();
+    match judgement.verdict {
+        Verdict::Valid => name.into(),
+        _ => format!("{name} ({})", worst.join(", ")),
+    }
+}
+
+/// Says which faults began or ended by their time alone, because the run had not come as far as the one before.
+fn tell_unmatched(dir: &Path) {
+    let history = std::fs::read_to_string(dir.join("history.jsonl")).unwrap_or_default();
+    for line in history.lines().filter(|line| line.contains("\"unmatched\"")) {
+        let Ok(line) = serde_json::from_str::<Value>(line) else { continue };
+        let (fault, why) = (&line["fault"], &line["value"]["unmatched"]);
+        let (fault, why) = (fault.as_str().unwrap_or("?"), why.as_str().unwrap_or_default());
+        let what = if line["stage"] == "end" { "ended" } else { "began" };
+        println!("replay: {fault} {what} by its time, not by what had happened: {why}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use checker::verdict::CheckReport;
+
+    use super::*;
+
+    fn judgement(checks: &[(&str, Verdict)]) -> Judgement {
+        let report = |(name, verdict): &(&str, Verdict)| CheckReport::new(*name, *verdict, "");
+        let verdict = checks.iter().fold(Verdict::Valid, |sum, (_, verdict)| sum.merge(*verdict));
+        let checks = checks.iter().map(report).collect();
+        Judgement { verdict, checks, faults: Vec::new(), operations: BTreeMap::new() }
+    }
+
+    #[test]
+    fn a_verdict_comes_back_if_the_same_promise_is_broken() {
+        let broken = |name| judgement(&[(name, Verdict::Invalid), ("other", Verdict::Valid)]);
+        assert!(came_back(&broken("linearizable"), &broken("linearizable")));
+        assert!(!came_back(&broken("linearizable"), &broken("election-safety")));
+        assert!(!came_back(&broken("linearizable"), &judgement(&[("other", Verdict::Valid)])));
+        assert_eq!(named(&broken("linearizable")), "a violation (linearizable)");
+    }
+}

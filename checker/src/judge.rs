@@ -13,7 +13,7 @@ pub use crate::linearizability::Limits;
 use crate::models::{Family, Model};
 use crate::properties::{
     self, faults_effective, final_reads, nodes_alive, operations, raft, recovery, run_complete,
-    split_votes,
+    split_votes, wire_leaders,
 };
 use crate::trace::{self, Trace};
 use crate::transactions::{self, Consistency, Drawing, NoTransactions};
@@ -169,6 +169,7 @@ fn run(dir: &Path, question: &Question) -> Result<Judged, Error> {
             None => case.checks.push(named_check(name, &history, &plan.options, &traces)),
         }
     }
+    case.checks.extend(wire_leaders::check(&history, &traces));
     case.checks.push(nodes_alive::check(&history));
     if let Some(within) = plan.expect.recovers_within {
         case.checks.push(recovery::check(&history, Duration::from_nanos(within)));

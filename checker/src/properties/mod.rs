@@ -22,6 +22,7 @@ pub mod split_votes;
 pub mod state_digests;
 pub mod total_queue;
 pub mod unique_ids;
+pub mod wire_leaders;
 
 mod elements;
 mod findings;

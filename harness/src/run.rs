@@ -24,7 +24,7 @@ use crate::cluster::{CLIENTS, Cluster, NodeProgram};
 use crate::faults::{Deeds, Nemesis, Parts};
 use crate::links::{Journal, LinkName, MessageRelay, Network};
 use crate::observer::Observer;
-use crate::plan::Schedule;
+use crate::plan::{Schedule, swarm};
 use crate::recorder::{Line, Recorder};
 use crate::report::{Progress, Snapshot};
 use crate::run_directory::{RunDirectory, RunInfo};
@@ -135,8 +135,11 @@ async fn record(
     directory: &RunDirectory,
     interrupt: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let schedule = options.schedule.clone().unwrap_or_else(|| Schedule::new(workload, seed));
     let recorder = Arc::new(Recorder::create(&directory.file("history.jsonl"))?);
+    let schedule = match &options.schedule {
+        Some(schedule) => schedule.clone(),
+        None => schedule(workload, seed, &recorder),
+    };
     // A violation stops a run like an interruption: what was broken is healed, and what there is judged.
     let stop = interrupt.child_token();
     let watch = watch(workload, options, directory, &recorder, &stop)?;
@@ -161,6 +164,18 @@ async fn record(
         Some(error) => bail!("cannot write the history: {error}"),
         None => Ok(()),
     }
+}
+
+/// What is done to the system in a run with this seed.
+fn schedule(workload: &Workload, seed: u64, recorder: &Recorder) -> Schedule {
+    if !workload.swarm {
+        return Schedule::new(workload, seed);
+    }
+    let (faults, left_out) = swarm(workload, seed);
+    recorder.record(Line::nemesis("swarm", json!({ "left_out": left_out })));
+    let mut drawn = workload.clone();
+    drawn.faults = faults;
+    Schedule::new(&drawn, seed)
 }
 
 /// Lets the online judge watch, if the first violation is to end the run.

@@ -4,6 +4,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod budget;
 mod deed;
 mod frame;
 mod operation;
@@ -11,7 +12,9 @@ mod operations;
 mod random;
 mod resolve;
 mod schedule;
+mod swarm;
 
+pub(crate) use budget::Damage;
 pub(crate) use deed::{Began, Deed};
 pub(crate) use frame::{FinalStep, final_steps, preparations};
 pub(crate) use operation::{Action, Micro, Operation};
@@ -19,3 +22,4 @@ pub(crate) use operations::OperationStream;
 pub(crate) use random::{Random, stream};
 pub(crate) use resolve::{Surroundings, links_between, packet_links, partition, targets};
 pub(crate) use schedule::{Cue, Occurrence, PlannedFault, Schedule, Step};
+pub(crate) use swarm::swarm;

@@ -20,7 +20,7 @@ pub(crate) use fault::{Direction, Fault, Messages, Packets, Partition, Shape, Ta
 pub(crate) use load::load;
 pub(crate) use message_kind::MessageKind;
 pub(crate) use rule::{Choice, FaultRule, Lasts, RuleStep, Weighted, When};
-pub(crate) use shape::{Routing, Workload};
+pub(crate) use shape::{Budget, Routing, Workload};
 pub(crate) use trigger::{Behind, MessageEvent, Moment, Trigger};
 pub(crate) use work::{Work, WorkKind};
 

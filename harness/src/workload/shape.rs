@@ -31,6 +31,12 @@ pub(crate) struct Workload {
     /// What is done to the system meanwhile.
     #[serde(default)]
     pub(crate) faults: Vec<FaultRule>,
+    /// Whether each run draws from its seed which of them are on, and how hard they are.
+    #[serde(default)]
+    pub(crate) swarm: bool,
+    /// How much may be broken at once.
+    #[serde(default)]
+    pub(crate) budget: Budget,
     /// What is judged.
     pub(super) checks: Option<Vec<Check>>,
     /// What must have happened for the run to prove anything.
@@ -95,6 +101,17 @@ impl System {
 enum SystemKind {
     /// The reference node, or a binary that keeps to the same contract.
     Raft,
+}
+
+/// How much may be broken at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Budget {
+    /// As much as the faults break. It is said when that is more than the system must bear.
+    #[default]
+    Unlimited,
+    /// What would leave no majority whole is withheld, and that is said.
+    Minority,
 }
 
 /// The clients.

@@ -1,0 +1,154 @@
+//! Swarm testing: each run draws which of the workload's faults are on, and how hard they are.
+//!
+//! A run in which everything happens at once hides what only some of it would show (Groce and others, *Swarm Testing*, 2012): one fault can keep another
+//! from doing harm. So every rule is kept or left out by chance, every alternative of it too, and periods, lengths, shares and delays are made
+//! smaller or larger.
+
+use std::time::Duration;
+
+use super::random::{Random, stream};
+use crate::workload::{Choice, Fault, FaultRule, Lasts, When, Workload};
+
+/// The faults of a workload as this seed has them, and what was left out, in words.
+pub(crate) fn swarm(workload: &Workload, seed: u64) -> (Vec<FaultRule>, Vec<String>) {
+    let mut random = stream(seed, "swarm");
+    let mut rules: Vec<_> =
+        workload.faults.iter().map(|rule| (random.chance(0.5), vary(rule, &mut random))).collect();
+    // A run without any fault is no swarm run.
+    if let Some(place) = place_of_one(rules.len(), &mut random)
+        && rules.iter().all(|(kept, _)| !kept)
+    {
+        rules[place].0 = true;
+    }
+    let mut left_out = Vec::new();
+    let mut faults = Vec::new();
+    for (number, (kept, (rule, dropped))) in rules.into_iter().enumerate() {
+        if kept {
+            left_out
+                .extend(dropped.into_iter().map(|kind| format!("{kind} of rule {}", number + 1)));
+            faults.push(fitted(rule, workload.duration));
+        } else {
+            left_out.push(format!("rule {}", number + 1));
+        }
+    }
+    (faults, left_out)
+}
+
+fn place_of_one(count: usize, random: &mut Random) -> Option<usize> {
+    if count == 0 { None } else { Some(random.below(count as u64) as usize) }
+}
+
+/// A rule with some of its alternatives, and harder or softer. Says what was left out.
+fn vary(rule: &FaultRule, random: &mut Random) -> (FaultRule, Vec<&'static str>) {
+    let mut rule = rule.clone();
+    let mut dropped = Vec::new();
+    if let When::Every(period) = &mut rule.when {
+        *period = scaled(*period, random);
+    }
+    for step in &mut rule.steps {
+        if let Lasts::For(duration) = &mut step.lasts {
+            *duration = scaled(*duration, random);
+        }
+        if step.choice == Choice::OneOf && step.faults.len() > 1 {
+            let keeper = random.below(step.faults.len() as u64) as usize;
+            let mut kept = Vec::new();
+            for (place, fault) in step.faults.drain(..).enumerate() {
+                if place == keeper || random.chance(0.5) {
+                    kept.push(fault);
+                } else {
+                    dropped.push(fault.fault.kind());
+                }
+            }
+            step.faults = kept;
+        }
+        for fault in &mut step.faults {
+            harden(&mut fault.fault, random);
+        }
+    }
+    (rule, dropped)
+}
+
+/// Shares and delays of a fault, half to twice of what they are.
+fn harden(fault: &mut Fault, random: &mut Random) {
+    if let Fault::Messages(messages) = fault {
+        for share in [&mut messages.drop, &mut messages.duplicate, &mut messages.reorder] {
+            *share = (*share * factor(random)).min(1.0);
+        }
+        for delay in [&mut messages.delay, &mut messages.jitter] {
+            *delay = scaled(*delay, random);
+        }
+    }
+}
+
+/// Half to twice as much.
+fn scaled(duration: Duration, random: &mut Random) -> Duration {
+    let milliseconds = duration.as_millis() as f64 * factor(random);
+    Duration::from_millis(milliseconds as u64)
+}
+
+/// From a half to two, each doubling as likely.
+fn factor(random: &mut Random) -> f64 {
+    let exponent = random.below(2_001) as f64 / 1_000.0 - 1.0;
+    exponent.exp2()
+}
+
+/// What was made longer must still fit into its period, and into the run.
+fn fitted(mut rule: FaultRule, duration: Duration) -> FaultRule {
+    let length = rule.length();
+    match &mut rule.when {
+        When::Every(period) => {
+            *period = (*period).max(length + Duration::from_millis(1)).min(duration);
+        }
+        When::At(at) => *at = (*at).min(duration.saturating_sub(length)),
+        When::On(..) => {}
+    }
+    rule
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Schedule;
+    use crate::workload::tests::with_faults;
+
+    const RULES: &str = "\n  - every: 3s\n    for: 1s\n    one_of: [{ kill: { node: leader } }, { pause: { node: any } }]\n  \
+                         - every: 2s\n    for: 1s\n    all_of: [partition: { isolate: leader }]\n  \
+                         - at: 25s\n    for: 4s\n    all_of: [messages: { drop: 60%, delay: 10ms }]";
+
+    #[test]
+    fn every_seed_has_some_of_it_and_the_same_seed_the_same() {
+        let workload = with_faults(RULES);
+        let (mut shapes, mut all, mut none) = (std::collections::BTreeSet::new(), 0, 0);
+        for seed in 0..200 {
+            let mut drawn = with_faults(RULES);
+            let left_out;
+            (drawn.faults, left_out) = swarm(&workload, seed);
+            assert_eq!(swarm(&workload, seed).0, drawn.faults);
+            let schedule = Schedule::new(&drawn, seed);
+            for occurrence in &schedule.occurrences {
+                let length: Duration =
+                    occurrence.steps.iter().map(|step| step.lasts.duration()).sum();
+                assert!(occurrence.at + length <= workload.duration, "seed {seed}");
+            }
+            none += usize::from(drawn.faults.is_empty());
+            all += usize::from(left_out.is_empty());
+            shapes.insert(left_out);
+        }
+        assert_eq!(none, 0, "a run without a fault");
+        assert!((1..100).contains(&all), "all of it in {all} of 200 runs");
+        assert!(shapes.len() >= 7, "{shapes:?}");
+    }
+
+    #[test]
+    fn shares_stay_shares() {
+        for seed in 0..200 {
+            for rule in swarm(&with_faults(RULES), seed).0 {
+                for fault in rule.faults() {
+                    if let Fault::Messages(messages) = fault {
+                        assert!((0.3..=1.0).contains(&messages.drop), "{messages:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -56,6 +56,8 @@ pub(crate) struct Options {
     pub(crate) binary: PathBuf,
     /// The planted bug, if any.
     pub(crate) plant: Option<String>,
+    /// What of the harness itself is broken on purpose, if anything.
+    pub(crate) sabotage: Option<Sabotage>,
     /// The file that the workload was read from.
     pub(crate) file: PathBuf,
     /// The command that runs the same again.
@@ -65,6 +67,13 @@ pub(crate) struct Options {
     pub(crate) limits: Limits,
     /// What is done to the system, if not what the workload and the seed say.
     pub(crate) schedule: Option<Schedule>,
+}
+
+/// Mutants of the harness for its own tests: each must be found out by the run's evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Sabotage {
+    /// The relay passes everything, whatever fault is in force.
+    RelayIgnoresFaults,
 }
 
 /// A run that ended in a judgement.
@@ -221,9 +230,11 @@ impl Stage {
         Authority::new()?.write(&directory.certs(), &identities)?;
         let client = Client::open(&directory.certs(), CLIENT_NAME)?;
 
-        let mut ends = names.clone();
-        ends.push(CLIENTS.to_string());
-        let network = Arc::new(Network::open(&ends, seed).await?);
+        let mut network = Network::open(&dials(&names), seed)?;
+        if options.sabotage == Some(Sabotage::RelayIgnoresFaults) {
+            network.ignore_faults();
+        }
+        let network = Arc::new(network);
         network.set_address(CLIENTS, client.local_addr()?);
         let relay = match workload.needs_message_relay() {
             true => Some(Arc::new(message_relay(&names, directory, seed, recorder, &network)?)),
@@ -332,10 +343,11 @@ impl Stage {
         }
     }
 
-    /// Makes sure that every link between nodes that run carries packets again. Nodes keep their connections alive several times a second, so a link that
-    /// stays silent was not healed.
+    /// Makes sure that every link between nodes that run, and between them and clients, carries packets again. Nodes keep their connections alive several
+    /// times a second, and the observer asks every node, so a link that stays silent was not healed.
     async fn verify_links(&self, interrupt: &CancellationToken) {
-        let running = self.nemesis.cluster.running();
+        let mut running = self.nemesis.cluster.running();
+        running.push(CLIENTS.to_string());
         let network = &self.nemesis.network;
         let before = network.passed();
         let silent = || -> Vec<String> {
@@ -384,9 +396,20 @@ fn message_relay(
     network: &Network,
 ) -> anyhow::Result<MessageRelay> {
     let journal = Journal::create(&directory.file("messages.jsonl"), recorder.clone())?;
-    MessageRelay::open(names, &directory.certs(), seed, journal, |from, to| {
-        network.entrance(from, to)
-    })
+    let onward = |from: &str, to: &str| network.entrance(from, to);
+    let relay = MessageRelay::open(names, &directory.certs(), seed, journal, onward)?;
+    for node in names {
+        network.set_dialer(node, relay.dialer(node)?);
+    }
+    Ok(relay)
+}
+
+/// Who dials whom: every node every other, and clients every node.
+fn dials(nodes: &[String]) -> Vec<LinkName> {
+    let clients = CLIENTS.to_string();
+    let dialers = nodes.iter().chain([&clients]);
+    let pairs = dialers.flat_map(|from| nodes.iter().map(|to| (from.clone(), to.clone())));
+    pairs.filter(|(from, to)| from != to).collect()
 }
 
 fn phase(recorder: &Recorder, name: &str) {

@@ -129,6 +129,7 @@ fn options(arguments: &ReplayArguments, recording: &Recording) -> Options {
         fail_fast: false,
         limits: arguments.limits.limits(),
         schedule: Some(recording.schedule.clone()),
+        sabotage: None,
     }
 }
 

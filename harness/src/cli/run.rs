@@ -11,7 +11,7 @@ use node::bug::Bug;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::OURSELVES;
-use crate::run::{Finished, Options};
+use crate::run::{Finished, Options, Sabotage};
 use crate::workload::Workload;
 use crate::{report, run, workload};
 
@@ -35,6 +35,9 @@ pub(super) struct RunArguments {
     /// minority-quorum
     #[arg(long, value_name = "BUG")]
     plant: Option<Bug>,
+    /// Break the harness itself in this one way, for its own tests
+    #[arg(long, value_name = "MUTANT", hide = true)]
+    sabotage: Option<Sabotage>,
     /// Another binary that keeps to the node contract (docs/formats.md)
     #[arg(long, value_name = "PATH")]
     node_bin: Option<PathBuf>,
@@ -124,6 +127,7 @@ impl RunArguments {
             out: self.out.clone(),
             binary: binary.to_path_buf(),
             plant: self.plant.map(|bug| bug.to_string()),
+            sabotage: self.sabotage,
             file: file.to_path_buf(),
             command: self.command(file, seed),
             fail_fast: self.fail_fast,

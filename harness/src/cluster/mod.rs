@@ -222,7 +222,11 @@ impl Cluster {
 
     fn up(&mut self, name: &str, process: Process) {
         let address = process.address();
-        self.network.set_address(name, address);
+        self.network.set_listener(name, address);
+        // Else the message relay dials in its place.
+        if self.relay.is_none() {
+            self.network.set_dialer(name, address);
+        }
         let node = self.node_mut(name);
         node.address = Some(address);
         node.state = State::Running(process);

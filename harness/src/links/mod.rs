@@ -1,14 +1,14 @@
-//! The links between the nodes, and between clients and nodes: each directed link is a UDP proxy of ours.
+//! The links between the nodes, and between clients and nodes: each directed link is a relay of ours.
 //!
-//! For every ordered pair (i, j) there is one socket, *how i sees j*. A datagram that arrives there was sent by i to j; it
-//! is passed on from the socket *how j sees i*, so j sees it come from where it sends its own. Every datagram of a node
-//! comes from one address (the node's one endpoint), so the socket alone says which link a datagram travels,
-//! whichever connection it belongs to.
+//! `engine` decides what becomes of what travels a link; the relays own the sockets and carry it out. The *packet relay* passes UDP datagrams on untouched.
 
 mod engine;
 mod messages;
-mod relay;
+mod packets;
 
-pub(crate) use engine::{Counters, Rule};
+pub(crate) use engine::{
+    Bursts, CutMode, Delay, Distribution, EcnMark, Flapping, Impairment, Loss, Rate, Reorder, Rule,
+    Tally,
+};
 pub(crate) use messages::{Journal, MessageCounters, MessageRelay, Occurrence};
-pub(crate) use relay::{LinkName, Network};
+pub(crate) use packets::{LinkName, Network};

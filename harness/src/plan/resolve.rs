@@ -1,10 +1,7 @@
 //! What a fault means at the moment when it is applied: which nodes, which links.
 
 use super::random::stream;
-use crate::workload::{Direction, Packets, Partition, Shape, Target};
-
-/// The end of the links on which clients are.
-const CLIENTS: &str = "clients";
+use crate::workload::{Packets, Target};
 
 /// The moment.
 #[derive(Clone, Copy, Debug)]
@@ -30,24 +27,6 @@ pub(crate) enum Unresolved {
 
 /// A directed link: from, to.
 type Link = (String, String);
-
-/// Links to cut, and how to put it into words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Cut {
-    pub(crate) links: Vec<Link>,
-    pub(crate) words: CutWords,
-}
-
-/// What a cut is called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum CutWords {
-    /// One node is cut off.
-    Isolate { node: String, direction: Direction, clients: bool },
-    /// Groups that cannot reach each other.
-    Groups(Vec<Vec<String>>),
-    /// A ring in which each node reaches its neighbours.
-    Ring(Vec<String>),
-}
 
 /// The nodes that a target means.
 pub(crate) fn targets(
@@ -75,66 +54,6 @@ pub(crate) fn targets(
     }
 }
 
-/// The links that a partition cuts.
-pub(crate) fn partition(
-    partition: &Partition,
-    surroundings: &Surroundings<'_>,
-) -> Result<Cut, Unresolved> {
-    let mut random = stream(surroundings.seed, "partition");
-    let mut nodes = surroundings.nodes.to_vec();
-    random.shuffle(&mut nodes);
-    match partition {
-        Partition::Isolate { node, direction, clients } => {
-            let node = targets(node, surroundings)?.swap_remove(0);
-            let links = isolate(&node, *direction, *clients, surroundings.nodes);
-            let words = CutWords::Isolate { node, direction: *direction, clients: *clients };
-            Ok(Cut { links, words })
-        }
-        Partition::Shape(Shape::Halves) => {
-            let (minority, majority) = nodes.split_at(nodes.len() / 2);
-            let groups = vec![sorted(minority), sorted(majority)];
-            let apart = |a: &String, b: &String| minority.contains(a) != minority.contains(b);
-            Ok(Cut { links: pairs(surroundings.nodes, apart), words: CutWords::Groups(groups) })
-        }
-        Partition::Shape(Shape::MajoritiesRing) => {
-            let place = |node: &String| nodes.iter().position(|other| other == node);
-            let apart = |a: &String, b: &String| {
-                place(a)
-                    .zip(place(b))
-                    .is_some_and(|(a, b)| distance(a, b, nodes.len()) > reach(nodes.len()))
-            };
-            let links = pairs(surroundings.nodes, apart);
-            Ok(Cut { links, words: CutWords::Ring(nodes) })
-        }
-    }
-}
-
-/// How many neighbours to each side a node of the ring must see, so that with itself it sees a majority.
-fn reach(nodes: usize) -> usize {
-    (nodes / 2).div_ceil(2)
-}
-
-fn distance(a: usize, b: usize, nodes: usize) -> usize {
-    let apart = a.abs_diff(b);
-    apart.min(nodes - apart)
-}
-
-fn isolate(node: &str, direction: Direction, clients: bool, nodes: &[String]) -> Vec<Link> {
-    let client_end = [CLIENTS.to_string()];
-    let others = nodes.iter().filter(|other| *other != node);
-    let others = others.chain(client_end.iter().filter(|_| clients));
-    let mut links = Vec::new();
-    for other in others {
-        if direction != Direction::Out {
-            links.push((other.clone(), node.to_string()));
-        }
-        if direction != Direction::In {
-            links.push((node.to_string(), other.clone()));
-        }
-    }
-    links
-}
-
 /// All directed links between nodes that are apart.
 fn pairs(nodes: &[String], apart: impl Fn(&String, &String) -> bool) -> Vec<Link> {
     let mut links = Vec::new();
@@ -148,7 +67,7 @@ fn pairs(nodes: &[String], apart: impl Fn(&String, &String) -> bool) -> Vec<Link
     links
 }
 
-/// The links whose packets are lost or late.
+/// The links whose packets are touched.
 pub(crate) fn packet_links(
     packets: &Packets,
     surroundings: &Surroundings<'_>,
@@ -191,34 +110,6 @@ fn end(
     targets(target, &Surroundings { running: &running, ..*surroundings })
 }
 
-fn sorted(nodes: &[String]) -> Vec<String> {
-    let mut nodes = nodes.to_vec();
-    nodes.sort();
-    nodes
-}
-
-impl Cut {
-    /// The cut in words; `name` says how a node is called.
-    pub(crate) fn describe(&self, name: impl Fn(&str) -> String) -> String {
-        match &self.words {
-            CutWords::Isolate { node, direction, clients } => {
-                let way = match direction {
-                    Direction::Both => "",
-                    Direction::In => ", incoming only",
-                    Direction::Out => ", outgoing only",
-                };
-                let clients = if *clients { ", clients too" } else { "" };
-                format!("isolate {}{way}{clients}", name(node))
-            }
-            CutWords::Groups(groups) => {
-                let groups: Vec<_> = groups.iter().map(|group| group.join(" ")).collect();
-                format!("halves {}", groups.join(" | "))
-            }
-            CutWords::Ring(nodes) => format!("majorities ring {}", nodes.join(" ")),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -231,10 +122,6 @@ mod tests {
 
     fn moment<'a>(nodes: &'a [String], leader: Option<&'a str>, seed: u64) -> Surroundings<'a> {
         Surroundings { nodes, running: nodes, leader, seed }
-    }
-
-    fn isolate_leader(direction: Direction, clients: bool) -> Partition {
-        Partition::Isolate { node: Target::Leader, direction, clients }
     }
 
     #[test]
@@ -262,50 +149,6 @@ mod tests {
         let dead = Surroundings { running: &[], ..leaderless };
         assert_eq!(targets(&Target::Any, &dead), Err(Unresolved::NoNode));
         assert_eq!(targets(&Target::All, &dead), Err(Unresolved::NoNode));
-    }
-
-    #[test]
-    fn isolation_cuts_the_ways_that_it_names() {
-        let all = nodes(3);
-        let moment = moment(&all, Some("n2"), 1);
-        let cut =
-            |direction, clients| partition(&isolate_leader(direction, clients), &moment).unwrap();
-        let link = |from: &str, to: &str| (from.to_string(), to.to_string());
-        assert_eq!(cut(Direction::Both, false).links.len(), 4);
-        assert_eq!(cut(Direction::Out, false).links, [link("n2", "n1"), link("n2", "n3")]);
-        assert_eq!(cut(Direction::In, false).links, [link("n1", "n2"), link("n3", "n2")]);
-        assert!(cut(Direction::In, true).links.contains(&link(CLIENTS, "n2")));
-        let words = cut(Direction::Out, true).describe(|node| format!("leader {node}"));
-        assert_eq!(words, "isolate leader n2, outgoing only, clients too");
-    }
-
-    #[test]
-    fn halves_are_a_minority_and_the_rest() {
-        for count in 2..=9 {
-            let all = nodes(count);
-            let cut = partition(&Partition::Shape(Shape::Halves), &moment(&all, None, 3)).unwrap();
-            let minority = count / 2;
-            assert_eq!(cut.links.len(), 2 * minority * (count - minority));
-        }
-    }
-
-    #[test]
-    fn in_a_ring_every_node_sees_a_majority_and_no_two_see_the_same() {
-        for count in 5..=9 {
-            let all = nodes(count);
-            for seed in 0..20 {
-                let ring = Partition::Shape(Shape::MajoritiesRing);
-                let cut = partition(&ring, &moment(&all, None, seed)).unwrap();
-                let sees = |node: &String| -> BTreeSet<String> {
-                    let lost =
-                        |other: &&String| cut.links.contains(&(node.clone(), (*other).clone()));
-                    all.iter().filter(|other| !lost(other)).cloned().collect()
-                };
-                let views: BTreeSet<_> = all.iter().map(sees).collect();
-                assert!(views.iter().all(|view| view.len() > count / 2), "{count}: {views:?}");
-                assert_eq!(views.len(), count, "{views:?}");
-            }
-        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The workload: the only configuration of a run, and the only place that parses YAML.
 //!
-//! `shape.rs`, `work.rs`, `check.rs`, `fault.rs`, `rule.rs` and `trigger.rs` are what a workload can say, `load.rs` reads one, `validate.rs` checks that it makes sense. Everything that is
+//! `shape.rs`, `work.rs`, `check.rs`, `rule.rs`, `trigger.rs`, and for faults `fault.rs`, `partition.rs`, `packets.rs` and `messages.rs` are what a workload can say, `load.rs` reads one,
+//! `validate.rs` checks that it makes sense. Everything that is
 //! wrong comes with its line, its column and, where there is one, the nearest thing that would have been right.
 
 mod check;
@@ -8,6 +9,9 @@ mod diagnostics;
 mod fault;
 mod load;
 mod message_kind;
+mod messages;
+mod packets;
+mod partition;
 mod rule;
 mod shape;
 mod spans;
@@ -16,12 +20,16 @@ mod units;
 mod validate;
 mod work;
 
-pub(crate) use fault::{Direction, Fault, Messages, Packets, Partition, Shape, Target};
+pub(crate) use fault::{Fault, Target};
 pub(crate) use load::load;
 pub(crate) use message_kind::MessageKind;
+pub(crate) use messages::Messages;
+pub(crate) use packets::Packets;
+pub(crate) use partition::{Cut, Direction, Mode, Partition, Shape};
 pub(crate) use rule::{Choice, FaultRule, Lasts, RuleStep, Weighted, When};
 pub(crate) use shape::{Budget, Routing, Workload};
 pub(crate) use trigger::{Behind, MessageEvent, Moment, Trigger};
+pub(crate) use units::duration_words;
 pub(crate) use work::{Work, WorkKind};
 
 #[cfg(test)]

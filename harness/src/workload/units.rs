@@ -61,6 +61,31 @@ fn parse_rate(text: &str) -> Result<f64, String> {
     rate.ok_or_else(|| format!("`{text}` is not a rate; write 500/s"))
 }
 
+/// The units of sizes in bytes, the largest first.
+const SIZES: [(&str, u64); 3] = [("MB", 1_000_000), ("kB", 1_000), ("B", 1)];
+
+/// `1300B`, `64kB` or `2MB`.
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let unit = SIZES.iter().find(|(name, _)| *name == unit);
+    let bytes = unit.and_then(|(_, size)| number.parse::<u64>().ok()?.checked_mul(*size));
+    bytes.ok_or_else(|| format!("`{text}` is not a size; write 1300B, 64kB or 2MB"))
+}
+
+/// A size such that it is read as the same again.
+pub(super) fn bytes_words(bytes: u64) -> String {
+    let unit = SIZES.iter().find(|(_, size)| bytes.is_multiple_of(*size) && bytes > 0);
+    let (name, size) = unit.copied().unwrap_or(("B", 1));
+    format!("{}{name}", bytes / size)
+}
+
+/// `200kB/s` is 200000.
+fn parse_byte_rate(text: &str) -> Result<u64, String> {
+    let bytes = text.strip_suffix("/s").and_then(|bytes| parse_bytes(bytes).ok());
+    bytes.ok_or_else(|| format!("`{text}` is not a speed; write 200kB/s"))
+}
+
 /// A plain decimal number: none of what Rust's own parser takes beyond that (`inf`, `1e5`, `-1`).
 fn decimal(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
@@ -77,6 +102,34 @@ pub(super) fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D
 
 pub(super) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     text(deserializer, parse_rate)
+}
+
+/// A size that may be left out (with `#[serde(default)]`).
+pub(super) fn some_bytes<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<u64>, D::Error> {
+    text(deserializer, parse_bytes).map(Some)
+}
+
+/// A speed that may be left out (with `#[serde(default)]`).
+pub(super) fn some_byte_rate<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<u64>, D::Error> {
+    text(deserializer, parse_byte_rate).map(Some)
+}
+
+pub(super) fn write_bytes<S: Serializer>(
+    value: &Option<u64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&bytes_words(value.unwrap_or_default()))
+}
+
+pub(super) fn write_byte_rate<S: Serializer>(
+    value: &Option<u64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{}/s", bytes_words(value.unwrap_or_default())))
 }
 
 /// A duration that may be left out (with `#[serde(default)]`).
@@ -125,7 +178,7 @@ fn text<'de, D: Deserializer<'de>, T>(
     impl Visitor<'_> for Text {
         type Value = String;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a value with its unit, such as 500ms, 10% or 500/s")
+            f.write_str("a value with its unit, such as 500ms, 10%, 500/s or 64kB")
         }
         fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
             Ok(text.to_string())
@@ -197,5 +250,24 @@ mod tests {
                 .iter()
                 .all(|text| parse_rate(text).is_err())
         );
+    }
+
+    #[test]
+    fn sizes_and_speeds_are_read_and_written_the_same() {
+        for (text, bytes) in [("0B", 0), ("1300B", 1_300), ("64kB", 64_000), ("2MB", 2_000_000)] {
+            assert_eq!((parse_bytes(text), bytes_words(bytes).as_str()), (Ok(bytes), text));
+            assert_eq!(parse_byte_rate(&format!("{text}/s")), Ok(bytes));
+        }
+        let wrong = [
+            "1300",
+            "kB",
+            "-1B",
+            "1.5kB",
+            "1KB",
+            "99999999999999999999B",
+            "18446744073709551615MB",
+        ];
+        assert!(wrong.iter().all(|text| parse_bytes(text).is_err()));
+        assert!(["64kB", "64/s", "64kB/m"].iter().all(|text| parse_byte_rate(text).is_err()));
     }
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::diagnostics::{Diagnostic, suggest};
-use super::fault::{Fault, Messages, Packets, Partition, Shape, Target};
+use super::fault::{Fault, Target};
+use super::messages::Messages;
+use super::packets::Packets;
+use super::partition::{Cut, Mode, Partition};
 use super::rule::{Choice, Lasts, RuleStep, When};
 use super::shape::Workload;
 use super::spans::{Node, Segment};
@@ -19,8 +22,10 @@ const KEYS_MAX: u32 = 100_000;
 const RETRY_FOR_MAX: Duration = Duration::from_secs(30);
 /// How often something can be waited for.
 const TIMES_MAX: u32 = 1_000;
-/// A majorities ring of fewer nodes cuts nothing, or isolates.
-const RING_NODES_MIN: u32 = 5;
+/// Nothing that a fault does to a packet takes longer.
+const PACKET_LATE_MAX: Duration = Duration::from_secs(60);
+/// The largest packet of a QUIC endpoint on an ordinary network. A queue that has no room for one passes nothing.
+const QUEUE_BYTES_MIN: u64 = 1_500;
 
 /// Everything that makes no sense, in the order of the file.
 pub(super) fn validate(workload: &Workload, map: &Node) -> Vec<Diagnostic> {
@@ -259,37 +264,102 @@ impl Validation<'_> {
         for (key, target) in fault.targets() {
             self.target(&extended(path, [key.into()]), target);
         }
-        let nodes = self.workload.system.nodes;
         match fault {
-            Fault::Partition(Partition::Isolate { node, .. }) => {
-                self.require(*node != Target::All, path, "one node is isolated, not all");
-                self.require(nodes >= 2, path, "a partition needs at least 2 nodes");
-            }
-            Fault::Partition(Partition::Shape(shape)) => {
-                let least = if *shape == Shape::Halves { 2 } else { RING_NODES_MIN };
-                self.require(
-                    nodes >= least,
-                    path,
-                    format!("this shape needs at least {least} nodes"),
-                );
-            }
+            Fault::Partition(partition) => self.partition(path, partition),
             Fault::Packets(packets) => self.packets(path, packets),
             Fault::Messages(messages) => self.messages(path, messages),
             Fault::Kill(_) | Fault::Pause(_) => {}
         }
     }
 
+    fn partition(&mut self, path: &[Segment], partition: &Partition) {
+        let nodes = self.workload.system.nodes;
+        match &partition.cut {
+            Cut::Isolate(node) => {
+                self.require(*node != Target::All, path, "one node is isolated, not all");
+                self.require(nodes >= 2, path, "a partition needs at least 2 nodes");
+            }
+            Cut::Shape(shape) => {
+                let least = shape.nodes_min();
+                let message = format!("this shape needs at least {least} nodes");
+                self.require(nodes >= least, path, message);
+            }
+            Cut::Grudge(grudge) => {
+                let path = [path, &path!["grudge"]].concat();
+                self.require(!grudge.is_empty(), &path, "a grudge against nobody cuts nothing");
+                for (node, others) in grudge {
+                    let path = [path.as_slice(), &path![node.as_str()]].concat();
+                    self.require(!others.is_empty(), &path, "a grudge against nobody cuts nothing");
+                    self.require(
+                        !others.contains(node),
+                        &path,
+                        "no link leads from a node to itself",
+                    );
+                    for name in others.iter().chain([node]) {
+                        self.target(&path, &Target::Node(name.clone()));
+                    }
+                }
+            }
+        }
+        let Some(flapping) = partition.flapping else { return };
+        let path = [path, &path!["flapping"]].concat();
+        let takes_time = !flapping.up.is_zero() && !flapping.down.is_zero();
+        self.require(takes_time, &path, "a link flaps only if it is both up and down for a while");
+        let message = "what flaps is dropped or held, not rejected";
+        self.require(partition.mode != Mode::Reject, &path, message);
+    }
+
     fn packets(&mut self, path: &[Segment], packets: &Packets) {
-        let Packets { loss, delay, jitter, from, to } = packets;
-        let touches = *loss > 0.0 || !delay.is_zero() || !jitter.is_zero();
-        self.require(touches, path, "packets need a loss or a delay");
-        let most = Duration::from_secs(60);
+        let at = |key: &str| [path, &path![key]].concat();
+        let Packets { loss, loss_bursts, delay, jitter, distribution, .. } = packets;
+        let is_random = [*loss, packets.reorder, packets.duplicate, packets.corrupt];
+        let is_random = is_random.iter().any(|share| *share > 0.0) || !jitter.is_zero();
+        let is_late = !delay.is_zero() || packets.rate.is_some();
+        let touches = is_random
+            || is_late
+            || loss_bursts.is_some()
+            || packets.mtu.is_some()
+            || packets.ecn.is_some()
+            || packets.rebind;
+        self.require(touches, path, "nothing is done to the packets: say `loss`, `delay`, …");
+        let late =
+            [*delay, *jitter, packets.reorder_by].iter().all(|late| *late <= PACKET_LATE_MAX);
+        self.require(late, path, "a packet is late by a minute at most");
+        let varies = *distribution == Default::default() || !jitter.is_zero();
         self.require(
-            *delay <= most && *jitter <= most,
-            path,
-            "a packet is late by a minute at most",
+            varies,
+            &at("distribution"),
+            "without `jitter` there is nothing to distribute",
         );
-        self.ends(path, from, to);
+        let both = (packets.reorder > 0.0) == !packets.reorder_by.is_zero();
+        self.require(
+            both,
+            path,
+            "`reorder` says how many, `reorder_by` by how much: both are needed",
+        );
+        let streaks = packets.correlation == 0.0 || is_random;
+        self.require(
+            streaks,
+            &at("correlation"),
+            "nothing is left to chance that could be correlated",
+        );
+        let never = "at 100% the luck of the first packet would be that of all";
+        self.require(packets.correlation < 1.0, &at("correlation"), never);
+        if let Some(bursts) = loss_bursts {
+            let message = "losses are either single (`loss`) or in bursts (`loss_bursts`)";
+            self.require(*loss == 0.0, &at("loss_bursts"), message);
+            let message = "a burst must be able to begin, to end, and to lose something";
+            let possible = bursts.begin > 0.0 && bursts.end > 0.0 && bursts.within > 0.0;
+            self.require(possible, &at("loss_bursts"), message);
+        }
+        self.require(packets.rate != Some(0), &at("rate"), "a rate of 0 is a partition");
+        self.require(packets.mtu != Some(0), &at("mtu"), "an MTU of 0 is a partition");
+        let queue = packets.queue.is_none_or(|queue| queue >= QUEUE_BYTES_MIN);
+        let message = format!("a queue of less than {QUEUE_BYTES_MIN}B has no room for a packet");
+        self.require(queue, &at("queue"), message);
+        let waits = packets.queue.is_none() || packets.rate.is_some();
+        self.require(waits, &at("queue"), "without `rate` nothing queues");
+        self.ends(path, &packets.from, &packets.to);
     }
 
     fn messages(&mut self, path: &[Segment], messages: &Messages) {

@@ -193,7 +193,7 @@ expect:
         check(
             "expect:",
             "zzz:",
-            "20:1: unknown key `zzz`; known are name, system, clients, workload, duration, faults, checks, expect",
+            "20:1: unknown key `zzz`; known are name, system, clients, workload, duration, faults, swarm, budget, checks, expect",
         );
     }
 
@@ -339,8 +339,8 @@ expect:
         );
         check(
             "isolate: leader",
-            "shape: halves",
-            "16:20: `direction` and `clients` go with `isolate` only",
+            "isolate: leader, shape: halves",
+            "16:20: a partition has exactly one of `isolate`, `shape` and `grudge`",
         );
     }
 

@@ -6,6 +6,7 @@
 
 pub mod bug;
 pub mod client;
+mod handover;
 pub mod kv;
 pub mod raft;
 mod replica;

@@ -4,7 +4,7 @@
 //! of their fields: one write and one sync for all of them. The network runs beside it on a tokio runtime and talks to it over one
 //! bounded queue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,6 +42,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where this node reaches each peer.
     pub peers: BTreeMap<NodeId, SocketAddr>,
+    /// The voters with which the cluster began: the same at every start of every node. Whoever is not among them waits until it is added.
+    pub founders: BTreeSet<NodeId>,
     /// Where clients reach each node, for answers that name the leader.
     pub advertise: BTreeMap<NodeId, SocketAddr>,
     /// Durable state.
@@ -159,7 +161,7 @@ fn config(options: &Options, ticker: &replica::Ticker) -> Config {
     let retained_entries = limits.retained_entries.min(options.snapshot_entries / 4);
     Config {
         id: options.id,
-        founders: options.peers.keys().copied().chain([options.id]).collect(),
+        founders: options.founders.clone(),
         heartbeat_ticks: replica::HEARTBEAT_TICKS,
         election_timeout_ticks: replica::election_timeout_ticks(options.election_timeout),
         first_election_timeout_ticks: ticker.first_election_ticks(),

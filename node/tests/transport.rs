@@ -1,6 +1,6 @@
 //! A real node on real sockets: who is let in, and what it answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -27,6 +27,7 @@ fn serve(dir: &Path, certs: &Path) -> SocketAddr {
         id: N1,
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         peers: BTreeMap::new(),
+        founders: BTreeSet::from([N1]),
         advertise: BTreeMap::new(),
         data_dir: dir.join("data"),
         certs: certs.into(),

@@ -31,6 +31,8 @@ pub enum Request {
         /// Who.
         to: NodeId,
     },
+    /// A linearizable look at the state of this very node: a follower asks the leader how far it must have come for that.
+    QueryHere(Query),
 }
 
 /// What a node answers. Every answer but [`Response::Unknown`] is definite.
@@ -120,8 +122,19 @@ pub struct Status {
     pub members: Members,
     /// Of a leader: how far the log of each of its peers matches, for certain.
     pub matched: Vec<(NodeId, u64)>,
+    /// How many reads it has answered since it started, by some of the ways.
+    pub reads: ReadCounts,
     /// How long its syncs took since it started.
     pub syncs: SyncFigures,
+}
+
+/// Reads that were answered in ways that not every cluster uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadCounts {
+    /// As the leader, under its lease alone.
+    pub leased: u64,
+    /// As a follower, as far as the leader said.
+    pub followed: u64,
 }
 
 /// A request that got no answer.
@@ -228,6 +241,7 @@ mod tests {
         check(&Request::Status, &[2, 2]);
         check(&Request::ChangeMembers(MemberChange::Promote(NodeId(4))), &[2, 3, 1, 4]);
         check(&Request::TransferLeadership { to: NodeId(2) }, &[2, 4, 2]);
+        check(&Request::QueryHere(Query::Read { key: key() }), &[2, 5, 0, 1, b'k']);
 
         check(&Response::Outcome(Ok(Answer::Done)), &[2, 0, 0, 0]);
         let list = Answer::Objects(vec![Some(Object::List(vec![1])), None]);

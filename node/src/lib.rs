@@ -9,6 +9,7 @@ pub mod client;
 mod handover;
 pub mod kv;
 pub mod raft;
+pub mod reads;
 mod replica;
 pub mod server;
 pub mod storage;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::bug::Bug;
-use crate::client::{Members, Request, Response, Status};
+use crate::client::{Members, ReadCounts, Request, Response, Status};
 use crate::handover::Waiter;
 use crate::kv::{self, Command, Proposal, Store};
 use crate::raft::{
@@ -58,6 +58,8 @@ pub(crate) struct Replica {
     /// Begins anew with each incarnation, where no earlier one has come to.
     next_request: u64,
     waiting: BTreeMap<RequestId, Waiting>,
+    /// How many reads it has answered, by some of the ways.
+    reads: ReadCounts,
     /// The client that waits for another node to lead.
     handover: Option<Waiter>,
     /// What the steps since the last `carry_out` ask for, in batches.
@@ -99,6 +101,7 @@ impl Replica {
             bug: options.plant,
             next_request: options.incarnation << 32,
             waiting: BTreeMap::new(),
+            reads: ReadCounts::default(),
             handover: None,
             effects: vec![effects],
         }
@@ -122,6 +125,7 @@ impl Replica {
         let input = match &request {
             Request::Status => Err(Response::Status(self.status())),
             Request::Query(_) => Ok(Input::Read { id, forward: false }),
+            Request::QueryHere(_) => Ok(Input::Read { id, forward: true }),
             Request::Propose(proposal) => Ok(Input::Propose { id, command: encode(proposal) }),
             Request::ChangeMembers(change) => self.change(id, change),
             Request::TransferLeadership { to } => return self.transfer(*to, reply),
@@ -223,9 +227,9 @@ impl Replica {
     }
 
     /// Carries out what the steps since the last call ask for.
-    pub(crate) fn carry_out(&mut self) -> Result<(), Error> {
+    pub(crate) fn carry_out(&mut self, ticker: &mut Ticker) -> Result<(), Error> {
         for effects in std::mem::take(&mut self.effects) {
-            self.carry_out_batch(effects)?;
+            self.carry_out_batch(effects, ticker)?;
         }
         if self.bug == Some(Bug::AckBeforeCommit) {
             self.acknowledge_early();
@@ -238,7 +242,7 @@ impl Replica {
     }
 
     /// In the order that [`Effects`] prescribes.
-    fn carry_out_batch(&mut self, effects: Effects) -> Result<(), Error> {
+    fn carry_out_batch(&mut self, effects: Effects, ticker: &mut Ticker) -> Result<(), Error> {
         let Effects { hard_state, snapshot, log, compact, trace, messages, apply, reads, answers } =
             effects;
         // A snapshot that cannot be read must not take the place of what can be.
@@ -258,7 +262,7 @@ impl Replica {
             }
         }
         for read in reads {
-            self.answer_read(read);
+            self.answer_read(read, ticker);
         }
         for (id, answer) in answers {
             self.answer(id, |node| node.response(answer));
@@ -317,19 +321,26 @@ impl Replica {
         self.trace.write(vec![Record { term: self.raft.term(), event }])
     }
 
-    /// The last words of a node that ends orderly.
+    /// The last words of a node that ends orderly. One that was never given anything has no state to speak of.
     pub(crate) fn shut_down(mut self) -> Result<(), Error> {
-        self.trace_state()
+        if self.applied == LogIndex(0) { Ok(()) } else { self.trace_state() }
     }
 
-    fn answer_read(&mut self, ConfirmedRead { id, leased }: ConfirmedRead) {
+    fn answer_read(&mut self, ConfirmedRead { id, leased }: ConfirmedRead, ticker: &mut Ticker) {
+        // The disk may have taken its time since the core was asked.
+        if leased && ticker.is_due() {
+            self.tick();
+        }
         if leased && !self.raft.lease_holds() {
             self.answer(id, |node| node.response(Answer::ReadAbandoned));
             return;
         }
-        let Some(Waiting { request: Request::Query(query), .. }) = self.waiting.get(&id) else {
-            return;
+        let query = match self.waiting.get(&id).map(|waiting| &waiting.request) {
+            Some(Request::Query(query) | Request::QueryHere(query)) => query,
+            _ => return,
         };
+        self.reads.leased += u64::from(leased);
+        self.reads.followed += u64::from(!matches!(self.raft.role(), Role::Leader(_)));
         let outcome = self.store.query(query);
         self.answer(id, |_| Response::Outcome(outcome));
     }
@@ -347,7 +358,10 @@ impl Replica {
                 Response::NotLeader { leader: leader.and_then(address) }
             }
             Answer::OutcomeUnknown => Response::Unknown { reason: "leadership lost".into() },
-            Answer::ReadAbandoned => Response::Refused { reason: "leadership lost".into() },
+            Answer::ReadAbandoned => {
+                let reason = "the leadership was lost, or the leader did not answer".into();
+                Response::Refused { reason }
+            }
             Answer::Refused(refusal) if refusal.passes() => {
                 Response::Refused { reason: refusal.to_string() }
             }
@@ -384,6 +398,7 @@ impl Replica {
             snapshot_index: self.snapshot_index.0,
             members: members(raft.configuration(), raft.configured_at(), committed),
             matched: self.raft.matched().map(|(peer, index)| (peer, index.0)).collect(),
+            reads: self.reads,
             syncs: self.storage.sync_times().figures(),
         }
     }

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use crate::bug::Bug;
 use crate::client::{Request, Response};
 use crate::raft::{Config, Durable, Limits, LogIndex, Message, NodeId, Raft, Snapshot};
+use crate::reads::Reads;
 use crate::replica::{Parts, Replica};
 use crate::storage::{self, Storage, StoredSnapshot, TornTail};
 use crate::trace_file::{RunClock, TraceFile};
@@ -64,6 +65,8 @@ pub struct Options {
     pub first_election_at: Option<u64>,
     /// A snapshot is taken, and the log cut, whenever so many more entries are applied.
     pub snapshot_entries: u64,
+    /// How a leader makes sure that it may answer a read.
+    pub reads: Reads,
     /// The planted bug, if any.
     pub plant: Option<Bug>,
 }
@@ -159,14 +162,15 @@ fn config(options: &Options, ticker: &replica::Ticker) -> Config {
     let limits = Limits::default();
     // A log that is cut often for the sake of a test keeps less, so that snapshots are needed too.
     let retained_entries = limits.retained_entries.min(options.snapshot_entries / 4);
+    let election_timeout_ticks = replica::election_timeout_ticks(options.election_timeout);
     Config {
         id: options.id,
         founders: options.founders.clone(),
         heartbeat_ticks: replica::HEARTBEAT_TICKS,
-        election_timeout_ticks: replica::election_timeout_ticks(options.election_timeout),
+        lease_ticks: options.reads.lease_ticks(election_timeout_ticks.start),
+        election_timeout_ticks,
         first_election_timeout_ticks: ticker.first_election_ticks(),
         limits: Limits { retained_entries, ..limits },
-        lease_ticks: None,
         seed: options.seed,
         bug: options.plant,
     }
@@ -195,7 +199,7 @@ fn drive(
         if ticker.is_due() {
             replica.tick();
         }
-        replica.carry_out()?;
+        replica.carry_out(&mut ticker)?;
     }
     replica.shut_down()
 }

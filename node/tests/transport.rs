@@ -8,6 +8,7 @@ use std::time::Duration;
 use node::client::{Client, Request, Response};
 use node::kv::{Answer, Command, Object, Proposal, Query, Refusal};
 use node::raft::NodeId;
+use node::reads::Reads;
 use node::server::{Options, run};
 use node::transport::Authority;
 
@@ -38,6 +39,7 @@ fn serve(dir: &Path, certs: &Path) -> SocketAddr {
         election_timeout: Duration::from_millis(100),
         first_election_at: None,
         snapshot_entries: 5,
+        reads: Reads::ReadIndex,
         plant: None,
     };
     let (sender, address) = std::sync::mpsc::channel();

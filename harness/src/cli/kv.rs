@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use checker::verdict::ExitCode;
 use clap::{Args, Subcommand};
-use node::client::{CallError, Client, Request, Response, Status};
+use node::client::{CallError, Client, ReadCounts, Request, Response, Status};
 use node::kv::{Answer, Command, Object, Proposal, Query, Step};
 use node::raft::NodeId;
 use node::storage::SyncFigures;
@@ -346,7 +346,9 @@ impl Cluster {
 /// What may have arrived: a read has no effect and can be asked again, anything else cannot.
 fn unfinished(request: &Request, reason: &str) -> Ended {
     match request {
-        Request::Query(_) | Request::Status => Ended::NotDone(reason.into()),
+        Request::Query(_) | Request::QueryHere(_) | Request::Status => {
+            Ended::NotDone(reason.into())
+        }
         _ => Ended::Unknown(reason.into()),
     }
 }
@@ -365,6 +367,12 @@ fn line(status: &Status) -> String {
     );
     for (peer, matched) in &status.matched {
         line += &format!("  {peer} has {matched}");
+    }
+    let ReadCounts { leased, followed } = status.reads;
+    for (count, how) in [(leased, "under its lease"), (followed, "as a follower")] {
+        if count > 0 {
+            line += &format!("  {count} reads {how}");
+        }
     }
     let SyncFigures { count, p50_us, p99_us, max_us, .. } = status.syncs;
     line += &format!("  {count} syncs: p50 {p50_us} µs, p99 {p99_us} µs, max {max_us} µs");

@@ -9,6 +9,7 @@ use checker::verdict::ExitCode;
 use clap::{Args, Subcommand};
 use node::bug::Bug;
 use node::raft::NodeId;
+use node::reads::Reads;
 use node::server::Options;
 use tracing_subscriber::EnvFilter;
 
@@ -76,6 +77,9 @@ struct ServeArguments {
     /// Take a snapshot, and cut the log, whenever so many more entries are applied
     #[arg(long, value_name = "ENTRIES", default_value_t = node::server::SNAPSHOT_ENTRIES, value_parser = clap::value_parser!(u64).range(1..))]
     snapshot_entries: u64,
+    /// How a leader makes sure that it may answer a read: `read-index` asks a majority each time, `lease` trusts its clock for a while and is not safe where processes stop
+    #[arg(long, value_name = "HOW", default_value_t = Reads::ReadIndex)]
+    reads: Reads,
     /// Behave wrongly in this one way
     #[arg(long)]
     plant: Option<Bug>,
@@ -153,6 +157,7 @@ fn serve(arguments: ServeArguments) -> ExitCode {
         election_timeout: Duration::from_millis(arguments.election_timeout),
         first_election_at: arguments.first_election_at,
         snapshot_entries: arguments.snapshot_entries,
+        reads: arguments.reads,
         plant: arguments.plant,
     };
     let ready = |address: SocketAddr| {

@@ -67,7 +67,8 @@
 //!
 //! *Leases* are off unless [`Config::lease_ticks`] says otherwise. A majority that has answered a round votes for nobody else within the shortest election
 //! time-out, so from the beginning of the round, for a little less than that, the leader need not ask. It is the one place where safety rests on
-//! clocks: the shell must give every tick that is due, a pause included, and ask [`Raft::lease_holds`] once more before it answers. The lease is void once
+//! clocks: the shell must give the tick that is due, if one is, and ask [`Raft::lease_holds`] once more before it answers. Ours leaves out ticks that it missed, so a process
+//! that is stopped takes its lease with it. The lease is void once
 //! the leader has told somebody to take over, and a node that restarts first waits for as long as it may have stood by somebody.
 //!
 //! # Snapshots (`snapshot.rs`, `log.rs`)
@@ -108,7 +109,7 @@
 //!
 //! # What is not here
 //!
-//! *What only the simulation asks for yet*: the node's shell does not read at followers or take leases, and refuses to start on a damaged log.
+//! *What only the simulation asks for yet*: the node's shell refuses to start on a damaged log.
 //!
 //! *Client sessions* (section 8) belong to the state machine: to Raft a retried command is a second command. *Flushing beside sending*
 //! (dissertation, 10.2.1): a leader's messages wait for its own disk, as everybody's do. *Witnesses, priorities, flexible quorums, group commit*: one majority rule

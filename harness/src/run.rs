@@ -329,6 +329,7 @@ impl Stage {
         if !interrupt.is_cancelled() {
             phase(&self.recorder, "final-reads");
             self.drive.finish(workload, FINAL_READS_LIMIT).await;
+            self.nemesis.note_reads().await;
         }
         Ok(interrupt.is_cancelled())
     }
@@ -488,6 +489,7 @@ fn judge_plan(workload: &Workload) -> JudgePlan {
             ok,
             recovers_within: workload.expect.recovers_within.map(|limit| limit.as_nanos() as u64),
             split_votes: workload.expect.split_votes,
+            follower_reads: workload.expect.follower_reads,
         },
         options: properties::Options {
             linearizable: work.kind == WorkKind::SetFull,

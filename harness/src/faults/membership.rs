@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use node::client::{Members as Known, Request, Response};
+use node::client::{Members as Known, ReadCounts, Request, Response};
 use node::raft::{MemberChange, NodeId};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -112,6 +112,11 @@ impl Operator {
         });
         let handed_over = HandedOver { from, to: (to.to_string(), term) };
         Ok((action, evidence, Applied::HandedOver(handed_over)))
+    }
+
+    /// How a node has answered reads, as it says itself.
+    pub(super) async fn reads_of(&mut self, node: &str) -> Option<ReadCounts> {
+        self.connections.status(node, ANSWER_LIMIT).await.map(|status| status.reads)
     }
 
     async fn edit(&mut self, edit: &Edit) -> anyhow::Result<Known> {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use checker::history::Stage;
+use node::client::ReadCounts;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -168,6 +169,18 @@ impl Nemesis {
     pub(crate) async fn end_all(&mut self) {
         while !self.active.is_empty() {
             self.end(self.active.len() - 1, None).await;
+        }
+    }
+
+    /// Takes note of how nodes that run have answered reads, where they did so in other ways than as a leader that asked a majority.
+    pub(crate) async fn note_reads(&mut self) {
+        for node in self.cluster.running() {
+            let Some(reads) = self.operator.reads_of(&node).await else { continue };
+            if reads != ReadCounts::default() {
+                let value = json!({ "leased": reads.leased, "followed": reads.followed });
+                let line = Line::nemesis("reads-served", value);
+                self.recorder.record(Line { node: Some(node), ..line });
+            }
         }
     }
 

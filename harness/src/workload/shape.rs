@@ -201,4 +201,7 @@ pub(crate) struct Expectations {
     /// How many terms must have had several candidates and no leader.
     #[serde(default)]
     pub(crate) split_votes: Option<u64>,
+    /// How many reads nodes must have answered as followers, since they last started.
+    #[serde(default)]
+    pub(crate) follower_reads: Option<u64>,
 }

@@ -454,6 +454,11 @@ impl Validation<'_> {
         let split_votes = self.workload.expect.split_votes;
         let nothing = "an expectation of 0 expects nothing";
         self.require(split_votes != Some(0), &path!["expect", "split_votes"], nothing);
+        let follower_reads = self.workload.expect.follower_reads;
+        let path = path!["expect", "follower_reads"];
+        self.require(follower_reads != Some(0), &path, nothing);
+        let asked = self.workload.clients.follower_reads || follower_reads.is_none();
+        self.require(asked, &path, "no follower answers without `follower_reads` in `clients`");
         let within = self.workload.expect.recovers_within;
         let never = "a recovery within no time never happens";
         self.require(

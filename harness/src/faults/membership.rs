@@ -89,22 +89,23 @@ impl Operator {
         Ok((action, evidence, Applied::Changed(changed)))
     }
 
-    /// Hands the leadership over.
+    /// Hands the leadership over. A node that leads already hands it to another first, and gets it back.
     pub(super) async fn transfer(
         &mut self,
         transfer: &Transfer,
         surroundings: &Surroundings<'_>,
         words: &Words,
     ) -> anyhow::Result<(String, Value, Applied)> {
-        let from = self.observer.find_leader(INSIST_LIMIT).await.context("no leader was found")?;
+        let mut from = self.leader().await?;
         let voters = self.members().await?.voters;
         let to = voter(&transfer.to, &voters, surroundings)?;
-        ensure!(to.to_string() != from.0, "{to} leads already");
-        let Response::HandedOver { term } =
-            self.insist(|_| Request::TransferLeadership { to }).await?
-        else {
-            bail!("the leader answered something else");
-        };
+        if to.to_string() == from.0 {
+            let leader = Some(from.0.as_str());
+            let other =
+                voter(&Target::Follower, &voters, &Surroundings { leader, ..*surroundings })?;
+            from = (other.to_string(), self.hand_over(other).await?);
+        }
+        let term = self.hand_over(to).await?;
         let action = format!("{} hands over to {to}", words.node(&from.0));
         let evidence = json!({
             "from": { "node": from.0, "term": from.1 },
@@ -119,6 +120,18 @@ impl Operator {
         self.connections.status(node, ANSWER_LIMIT).await.map(|status| status.reads)
     }
 
+    /// Makes a node lead. Returns the term in which it does.
+    async fn hand_over(&mut self, to: NodeId) -> anyhow::Result<u64> {
+        match self.insist(|_| Request::TransferLeadership { to }).await? {
+            Response::HandedOver { term } => Ok(term),
+            other => bail!("the leader answered {other:?}"),
+        }
+    }
+
+    async fn leader(&self) -> anyhow::Result<(String, u64)> {
+        self.observer.find_leader(INSIST_LIMIT).await.context("no leader was found")
+    }
+
     async fn edit(&mut self, edit: &Edit) -> anyhow::Result<Known> {
         if *edit == Edit::default() {
             return self.members().await;
@@ -131,8 +144,7 @@ impl Operator {
 
     /// The members as the leader has them.
     async fn members(&mut self) -> anyhow::Result<Known> {
-        let (leader, _) =
-            self.observer.find_leader(INSIST_LIMIT).await.context("no leader was found")?;
+        let (leader, _) = self.leader().await?;
         let status = self.connections.status(&leader, ANSWER_LIMIT).await;
         Ok(status.with_context(|| format!("{leader} does not answer"))?.members)
     }

@@ -57,7 +57,7 @@ pub enum Response {
         reason: String,
     },
     /// What the node is.
-    Status(Status),
+    Status(Box<Status>),
     /// Nothing was done, and asking again is of no use while nothing else has changed.
     Declined {
         /// Why.

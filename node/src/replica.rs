@@ -123,7 +123,10 @@ impl Replica {
         let id = RequestId(self.next_request);
         self.next_request += 1;
         let input = match &request {
-            Request::Status => Err(Response::Status(self.status())),
+            Request::Status => {
+                let _ = reply.send(Response::Status(Box::new(self.status())));
+                return;
+            }
             Request::Query(_) => Ok(Input::Read { id, forward: false }),
             Request::QueryHere(_) => Ok(Input::Read { id, forward: true }),
             Request::Propose(proposal) => Ok(Input::Propose { id, command: encode(proposal) }),
@@ -135,25 +138,20 @@ impl Replica {
                 self.waiting.insert(id, Waiting { request, reply });
                 self.step(input);
             }
-            Err(response) => drop(reply.send(response)),
+            Err(answer) => drop(reply.send(self.response(answer))),
         }
     }
 
     /// What a change of members comes to here and now, or why it does not.
-    fn change(&self, id: RequestId, change: &MemberChange) -> Result<Input, Response> {
+    fn change(&self, id: RequestId, change: &MemberChange) -> Result<Input, Answer> {
         if !self.leads() {
-            let leader = self.raft.leader();
-            return Err(self.response(Answer::NotLeader { leader }));
+            return Err(Answer::NotLeader { leader: self.raft.leader() });
         }
-        let refused = |refusal| self.response(Answer::Refused(refusal));
-        let (voters, learners) = self.raft.configuration().changed(change).map_err(refused)?;
-        let own = self.raft.id();
-        let stranger =
-            voters.union(&learners).find(|node| **node != own && !self.peers.knows(**node));
-        match stranger {
-            Some(node) => Err(Response::Declined {
-                reason: format!("{own} was not told where {node} is (`--peers`)"),
-            }),
+        let (voters, learners) =
+            self.raft.configuration().changed(change).map_err(Answer::Refused)?;
+        let is_known = |node: NodeId| node == self.raft.id() || self.peers.knows(node);
+        match voters.union(&learners).find(|node| !is_known(**node)) {
+            Some(stranger) => Err(Answer::Refused(Refusal::NoAddress(*stranger))),
             None => Ok(Input::ChangeMembers { id, voters, learners }),
         }
     }
@@ -335,10 +333,8 @@ impl Replica {
             self.answer(id, |node| node.response(Answer::ReadAbandoned));
             return;
         }
-        let query = match self.waiting.get(&id).map(|waiting| &waiting.request) {
-            Some(Request::Query(query) | Request::QueryHere(query)) => query,
-            _ => return,
-        };
+        let request = self.waiting.get(&id).map(|waiting| &waiting.request);
+        let Some(Request::Query(query) | Request::QueryHere(query)) = request else { return };
         self.reads.leased += u64::from(leased);
         self.reads.followed += u64::from(!matches!(self.raft.role(), Role::Leader(_)));
         let outcome = self.store.query(query);

@@ -317,7 +317,7 @@ impl Cluster {
         timeout: Duration,
     ) -> Result<Status, String> {
         match self.ask_one(place, &Request::Status, Instant::now() + timeout).await {
-            Ok(Response::Status(status)) => Ok(status),
+            Ok(Response::Status(status)) => Ok(*status),
             Err(Ended::NotDone(reason) | Ended::Unknown(reason)) => Err(reason),
             other => Err(format!("unexpected answer {other:?}")),
         }

@@ -100,7 +100,7 @@ impl Connections {
         let asked = async {
             let connection = self.connection(node).await.ok()?;
             match connection.call(&Request::Status).await {
-                Ok(Response::Status(status)) => Some(status),
+                Ok(Response::Status(status)) => Some(*status),
                 _ => None,
             }
         };

@@ -86,7 +86,7 @@ impl Operator {
         let after = self.edit(&edit).await?;
         let evidence = json!({ "before": value(&before), "after": value(&after) });
         let changed = Changed { back, before, after };
-        Ok((action, evidence, Applied::Changed(changed)))
+        Ok((action, evidence, Applied::Changed(Box::new(changed))))
     }
 
     /// Hands the leadership over. A node that leads already hands it to another first, and gets it back.

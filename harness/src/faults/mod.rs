@@ -70,7 +70,7 @@ enum Applied {
     Messages,
     Killed(Killed),
     Paused(Paused),
-    Changed(Changed),
+    Changed(Box<Changed>),
     HandedOver(HandedOver),
 }
 

@@ -233,6 +233,9 @@ pub enum Refusal {
     /// Only a voter is demoted, and only a voter can lead.
     #[error("{0} does not vote")]
     NoVoter(NodeId),
+    /// The shell could send it nothing.
+    #[error("the leader was not told where {0} is (`--peers`)")]
+    NoAddress(NodeId),
 }
 
 impl Refusal {
@@ -243,6 +246,7 @@ impl Refusal {
             Self::ChangeUnderWay | Self::NotCaughtUp(_) => true,
             Self::NoVoters | Self::NameUsed(_) | Self::IsMember(_) => false,
             Self::NoMember(_) | Self::NoLearner(_) | Self::NoVoter(_) => false,
+            Self::NoAddress(_) => false,
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::linearizability;
 pub use crate::linearizability::Limits;
 use crate::models::{Family, Model};
 use crate::properties::{
-    self, faults_effective, final_reads, nodes_alive, operations, raft, recovery, run_complete,
-    split_votes, wire_leaders,
+    self, faults_effective, final_reads, follower_reads, nodes_alive, operations, raft, recovery,
+    run_complete, split_votes, wire_leaders,
 };
 use crate::trace::{self, Trace};
 use crate::transactions::{self, Consistency, Drawing, NoTransactions};
@@ -72,6 +72,9 @@ pub struct Expectations {
     /// How many terms must have had several candidates and no leader.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_votes: Option<u64>,
+    /// How many reads nodes must have answered as followers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follower_reads: Option<u64>,
 }
 
 /// Why a recording cannot be judged at all. All of it is malformed input.
@@ -179,6 +182,9 @@ fn run(dir: &Path, question: &Question) -> Result<Judged, Error> {
     case.checks.push(final_reads::check(&history, &plan.keys));
     if let Some(expected) = plan.expect.split_votes {
         case.checks.push(split_votes::check(&traces, expected));
+    }
+    if let Some(expected) = plan.expect.follower_reads {
+        case.checks.push(follower_reads::check(&history, expected));
     }
     case.checks.push(run_complete::check(&history));
     Ok(case.judged())

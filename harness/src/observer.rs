@@ -97,7 +97,7 @@ impl Observer {
         leader(board.values())
     }
 
-    /// Waits until all of `names` follow one leader, which is one of them and leads. Returns it, or nothing after the limit.
+    /// Waits until all members among `names` follow one leader, which is one of them and leads. Returns it, or nothing after the limit.
     pub(crate) async fn settled(&self, names: &[String], limit: Duration) -> Option<Leader> {
         let since = self.recorder.now();
         let mut board = self.board.clone();
@@ -117,10 +117,14 @@ fn agreed(board: &Board, names: &[String], since: Duration) -> Option<Leader> {
         .map(|name| board.get(name).filter(|seen| seen.asked >= since)?.status.as_ref())
         .collect::<Option<Vec<_>>>()?;
     let (node, term) = leader_of(statuses.iter().copied())?;
+    let leader = statuses.iter().find(|status| status.id.to_string() == node)?;
+    // Whoever does not belong to the cluster hears of no leader.
+    let members: Vec<_> =
+        statuses.iter().copied().filter(|status| leader.members.contains(status.id)).collect();
     let follows = |status: &&Status| {
         status.term == term && status.leader.is_some_and(|leader| leader.to_string() == node)
     };
-    statuses.iter().all(follows).then_some((node, term))
+    members.iter().all(follows).then_some((node, term))
 }
 
 fn leader<'a>(seen: impl Iterator<Item = &'a Seen>) -> Option<Leader> {

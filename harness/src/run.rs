@@ -19,9 +19,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::clients::Drive;
+use crate::clients::{Connections, Drive};
 use crate::cluster::{CLIENTS, Cluster, NodeProgram};
-use crate::faults::{Deeds, Nemesis, Parts};
+use crate::faults::{Deeds, Nemesis, Operator, Parts};
 use crate::links::{Journal, LinkName, MessageRelay, Network};
 use crate::observer::Observer;
 use crate::plan::{Schedule, swarm};
@@ -29,7 +29,7 @@ use crate::recorder::{Line, Recorder};
 use crate::report::{Progress, Snapshot};
 use crate::run_directory::{RunDirectory, RunInfo};
 use crate::watch::Watch;
-use crate::workload::{WorkKind, Workload};
+use crate::workload::{ReadPath, WorkKind, Workload};
 
 /// How long the cluster may take to elect its first leader.
 const SETTLE_LIMIT: Duration = Duration::from_secs(15);
@@ -247,6 +247,8 @@ impl Stage {
             epoch: recorder.epoch(),
             election_timeout: workload.system.election_timeout,
             snapshot_entries: workload.system.snapshot_entries,
+            members: workload.system.member_names(),
+            reads: workload.system.reads.map(ReadPath::of_node),
             first_election_at: first_election
                 .map(|after| (recorder.now() + after).as_nanos() as u64),
             plant: options.plant.clone(),
@@ -271,11 +273,13 @@ impl Stage {
             addresses,
             next_process: Arc::new(AtomicU64::new(0)),
         });
+        let connections = Connections::new(drive.client.clone(), drive.addresses.clone());
         let nemesis = Nemesis::new(Parts {
             cluster,
             network,
             relay,
             observer: observer.clone(),
+            operator: Operator::new(connections, observer.clone()),
             recorder: recorder.clone(),
             names: names.clone(),
             exits,
@@ -325,6 +329,7 @@ impl Stage {
         if !interrupt.is_cancelled() {
             phase(&self.recorder, "final-reads");
             self.drive.finish(workload, FINAL_READS_LIMIT).await;
+            self.nemesis.note_reads().await;
         }
         Ok(interrupt.is_cancelled())
     }
@@ -484,6 +489,7 @@ fn judge_plan(workload: &Workload) -> JudgePlan {
             ok,
             recovers_within: workload.expect.recovers_within.map(|limit| limit.as_nanos() as u64),
             split_votes: workload.expect.split_votes,
+            follower_reads: workload.expect.follower_reads,
         },
         options: properties::Options {
             linearizable: work.kind == WorkKind::SetFull,

@@ -11,7 +11,7 @@ use quinn::{ClientConfig, Endpoint};
 use serde::{Deserialize, Serialize};
 
 use crate::kv::{Outcome, Proposal, Query};
-use crate::raft::NodeId;
+use crate::raft::{MemberChange, NodeId};
 use crate::storage::SyncFigures;
 use crate::transport::{self, CLIENT_ALPN, FRAME_BYTES_MAX, Identity, decode, encode};
 
@@ -24,6 +24,15 @@ pub enum Request {
     Propose(Proposal),
     /// What the node is; answered at once by any node.
     Status,
+    /// Other members, through the log. Only the leader changes them.
+    ChangeMembers(MemberChange),
+    /// Another node is to lead. Only the leader hands over.
+    TransferLeadership {
+        /// Who.
+        to: NodeId,
+    },
+    /// A linearizable look at the state of this very node: a follower asks the leader how far it must have come for that.
+    QueryHere(Query),
 }
 
 /// What a node answers. Every answer but [`Response::Unknown`] is definite.
@@ -48,7 +57,46 @@ pub enum Response {
         reason: String,
     },
     /// What the node is.
-    Status(Status),
+    Status(Box<Status>),
+    /// Nothing was done, and asking again is of no use while nothing else has changed.
+    Declined {
+        /// Why.
+        reason: String,
+    },
+    /// The members are these now, and that is committed.
+    Changed(Members),
+    /// The leadership was handed over to whoever was asked for.
+    HandedOver {
+        /// The term in which it leads.
+        term: u64,
+    },
+}
+
+/// Who belongs to the cluster, as a node knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Members {
+    /// The entry of the log that says so; 0 for the members with which the cluster began.
+    pub index: u64,
+    /// Whether the node knows that this entry is committed.
+    pub committed: bool,
+    /// Whose votes and logs count.
+    pub voters: Vec<NodeId>,
+    /// The voters before, while a change is under way: a majority of both counts then.
+    pub outgoing: Vec<NodeId>,
+    /// Who gets the log besides.
+    pub learners: Vec<NodeId>,
+    /// Whose names are used up.
+    pub removed: Vec<NodeId>,
+}
+
+impl Members {
+    /// Whether a node gets the log.
+    pub fn contains(&self, id: NodeId) -> bool {
+        [&self.voters, &self.outgoing, &self.learners]
+            .into_iter()
+            .flatten()
+            .any(|known| *known == id)
+    }
 }
 
 /// What a node says about itself.
@@ -70,14 +118,23 @@ pub struct Status {
     pub last_index: u64,
     /// The last index that its newest snapshot covers; 0 without one.
     pub snapshot_index: u64,
-    /// Whose votes and logs count.
-    pub voters: Vec<NodeId>,
-    /// Who gets the log besides.
-    pub learners: Vec<NodeId>,
+    /// Who belongs to the cluster.
+    pub members: Members,
     /// Of a leader: how far the log of each of its peers matches, for certain.
     pub matched: Vec<(NodeId, u64)>,
+    /// How many reads it has answered since it started, by some of the ways.
+    pub reads: ReadCounts,
     /// How long its syncs took since it started.
     pub syncs: SyncFigures,
+}
+
+/// Reads that were answered in ways that not every cluster uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadCounts {
+    /// As the leader, under its lease alone.
+    pub leased: u64,
+    /// As a follower, as far as the leader said.
+    pub followed: u64,
 }
 
 /// A request that got no answer.
@@ -168,7 +225,7 @@ mod tests {
     /// The first byte is the version of frames; that of what they hold is in the name of the protocol.
     #[test]
     fn the_bytes_of_requests_and_answers_never_change_within_a_version() {
-        assert_eq!(CLIENT_ALPN, b"faultline-kv/2");
+        assert_eq!(CLIENT_ALPN, b"faultline-kv/3");
         let key = || "k".to_string();
         check(&Request::Query(Query::Read { key: key() }), &[2, 0, 0, 1, b'k']);
         let contains = Query::Contains { key: key(), element: -1 };
@@ -182,6 +239,9 @@ mod tests {
         let bytes = [2, 1, 2, 9, 172, 2, 2, 12, 2, 0, 1, b'k', 2, 1, b'k', 6];
         check(&Request::Propose(once), &bytes);
         check(&Request::Status, &[2, 2]);
+        check(&Request::ChangeMembers(MemberChange::Promote(NodeId(4))), &[2, 3, 1, 4]);
+        check(&Request::TransferLeadership { to: NodeId(2) }, &[2, 4, 2]);
+        check(&Request::QueryHere(Query::Read { key: key() }), &[2, 5, 0, 1, b'k']);
 
         check(&Response::Outcome(Ok(Answer::Done)), &[2, 0, 0, 0]);
         let list = Answer::Objects(vec![Some(Object::List(vec![1])), None]);
@@ -189,5 +249,10 @@ mod tests {
         check(&Response::Outcome(Err(Refusal::NoSession)), &[2, 0, 1, 6]);
         check(&Response::NotLeader { leader: None }, &[2, 1, 0]);
         check(&Response::Unknown { reason: "why".into() }, &[2, 3, 3, b'w', b'h', b'y']);
+        check(&Response::Declined { reason: "no".into() }, &[2, 5, 2, b'n', b'o']);
+        let voters = [1, 2].map(NodeId).to_vec();
+        let members = Members { index: 300, committed: true, voters, ..Members::default() };
+        check(&Response::Changed(members), &[2, 6, 172, 2, 1, 2, 1, 2, 0, 0, 0]);
+        check(&Response::HandedOver { term: 9 }, &[2, 7, 9]);
     }
 }

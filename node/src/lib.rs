@@ -6,8 +6,10 @@
 
 pub mod bug;
 pub mod client;
+mod handover;
 pub mod kv;
 pub mod raft;
+pub mod reads;
 mod replica;
 pub mod server;
 pub mod storage;

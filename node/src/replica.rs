@@ -1,6 +1,6 @@
 //! One replica: the core, its durable log, its store and the clients that wait.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
@@ -8,11 +8,12 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::bug::Bug;
-use crate::client::{Request, Response, Status};
+use crate::client::{Members, ReadCounts, Request, Response, Status};
+use crate::handover::Waiter;
 use crate::kv::{self, Command, Proposal, Store};
 use crate::raft::{
     Answer, Apply, Commit, Configuration, ConfirmedRead, Effects, HardState, Input, LogIndex,
-    LogWrite, Message, NodeId, Payload, Raft, RequestId, Role, Snapshot,
+    LogWrite, MemberChange, Message, NodeId, Payload, Raft, Refusal, RequestId, Role, Snapshot,
 };
 use crate::server::{Error, Options};
 use crate::storage::Storage;
@@ -51,10 +52,16 @@ pub(crate) struct Replica {
     trace: TraceFile,
     peers: Peers,
     advertise: BTreeMap<NodeId, SocketAddr>,
+    /// The longest election time-out.
+    election_timeout_ticks: u32,
     bug: Option<Bug>,
     /// Begins anew with each incarnation, where no earlier one has come to.
     next_request: u64,
     waiting: BTreeMap<RequestId, Waiting>,
+    /// How many reads it has answered, by some of the ways.
+    reads: ReadCounts,
+    /// The client that waits for another node to lead.
+    handover: Option<Waiter>,
     /// What the steps since the last `carry_out` ask for, in batches.
     effects: Vec<Effects>,
 }
@@ -90,15 +97,21 @@ impl Replica {
             trace,
             peers,
             advertise: options.advertise.clone(),
+            election_timeout_ticks: election_timeout_ticks(options.election_timeout).end,
             bug: options.plant,
             next_request: options.incarnation << 32,
             waiting: BTreeMap::new(),
+            reads: ReadCounts::default(),
+            handover: None,
             effects: vec![effects],
         }
     }
 
     pub(crate) fn tick(&mut self) {
         self.step(Input::Tick);
+        if let Some(waiter) = &mut self.handover {
+            waiter.tick();
+        }
     }
 
     pub(crate) fn receive(&mut self, from: NodeId, message: Message) {
@@ -111,14 +124,55 @@ impl Replica {
         self.next_request += 1;
         let input = match &request {
             Request::Status => {
-                let _ = reply.send(Response::Status(self.status()));
+                let _ = reply.send(Response::Status(Box::new(self.status())));
                 return;
             }
-            Request::Query(_) => Input::Read { id, forward: false },
-            Request::Propose(proposal) => Input::Propose { id, command: encode(proposal) },
+            Request::Query(_) => Ok(Input::Read { id, forward: false }),
+            Request::QueryHere(_) => Ok(Input::Read { id, forward: true }),
+            Request::Propose(proposal) => Ok(Input::Propose { id, command: encode(proposal) }),
+            Request::ChangeMembers(change) => self.change(id, change),
+            Request::TransferLeadership { to } => return self.transfer(*to, reply),
         };
-        self.waiting.insert(id, Waiting { request, reply });
-        self.step(input);
+        match input {
+            Ok(input) => {
+                self.waiting.insert(id, Waiting { request, reply });
+                self.step(input);
+            }
+            Err(answer) => drop(reply.send(self.response(answer))),
+        }
+    }
+
+    /// What a change of members comes to here and now, or why it does not.
+    fn change(&self, id: RequestId, change: &MemberChange) -> Result<Input, Answer> {
+        if !self.leads() {
+            return Err(Answer::NotLeader { leader: self.raft.leader() });
+        }
+        let (voters, learners) =
+            self.raft.configuration().changed(change).map_err(Answer::Refused)?;
+        let is_known = |node: NodeId| node == self.raft.id() || self.peers.knows(node);
+        match voters.union(&learners).find(|node| !is_known(**node)) {
+            Some(stranger) => Err(Answer::Refused(Refusal::NoAddress(*stranger))),
+            None => Ok(Input::ChangeMembers { id, voters, learners }),
+        }
+    }
+
+    /// Begins to hand the leadership over, for a client that waits until it has come to something.
+    fn transfer(&mut self, to: NodeId, reply: oneshot::Sender<Response>) {
+        let term = self.raft.term();
+        let may = match self.handover.is_some() {
+            true => Err(Answer::Refused(Refusal::HandingOver)),
+            false => self.raft.may_transfer(to),
+        };
+        match may {
+            Err(answer) => drop(reply.send(self.response(answer))),
+            Ok(()) if to == self.raft.id() => {
+                let _ = reply.send(Response::HandedOver { term: term.0 });
+            }
+            Ok(()) => {
+                self.handover = Some(Waiter::new(to, term, self.election_timeout_ticks, reply));
+                self.step(Input::TransferLeadership { to: Some(to) });
+            }
+        }
     }
 
     /// Hands the leadership over, where this node has it.
@@ -171,19 +225,22 @@ impl Replica {
     }
 
     /// Carries out what the steps since the last call ask for.
-    pub(crate) fn carry_out(&mut self) -> Result<(), Error> {
+    pub(crate) fn carry_out(&mut self, ticker: &mut Ticker) -> Result<(), Error> {
         for effects in std::mem::take(&mut self.effects) {
-            self.carry_out_batch(effects)?;
+            self.carry_out_batch(effects, ticker)?;
         }
         if self.bug == Some(Bug::AckBeforeCommit) {
             self.acknowledge_early();
+        }
+        if let Some(waiter) = self.handover.take() {
+            self.handover = waiter.maybe_answer(&self.raft);
         }
         self.maybe_snapshot();
         Ok(())
     }
 
     /// In the order that [`Effects`] prescribes.
-    fn carry_out_batch(&mut self, effects: Effects) -> Result<(), Error> {
+    fn carry_out_batch(&mut self, effects: Effects, ticker: &mut Ticker) -> Result<(), Error> {
         let Effects { hard_state, snapshot, log, compact, trace, messages, apply, reads, answers } =
             effects;
         // A snapshot that cannot be read must not take the place of what can be.
@@ -203,7 +260,7 @@ impl Replica {
             }
         }
         for read in reads {
-            self.answer_read(read);
+            self.answer_read(read, ticker);
         }
         for (id, answer) in answers {
             self.answer(id, |node| node.response(answer));
@@ -213,12 +270,19 @@ impl Replica {
 
     fn apply(&mut self, commit: Commit) -> Result<(), Error> {
         let index = commit.entry.index;
-        if let Payload::Command(bytes) = &commit.entry.payload {
+        match &commit.entry.payload {
             // The entry may have come from a peer: what cannot be read has no effect, on every replica alike.
-            match postcard::from_bytes(bytes) {
+            Payload::Command(bytes) => match postcard::from_bytes(bytes) {
                 Ok(proposal) => self.apply_proposal(index, &proposal, commit.request),
                 Err(error) => tracing::error!(%index, %error, "unreadable command"),
+            },
+            Payload::Configuration(configuration) => {
+                if let Some(id) = commit.request {
+                    let members = members(configuration, index, true);
+                    self.answer(id, |_| Response::Changed(members));
+                }
             }
+            Payload::Noop => {}
         }
         self.applied = index;
         if index.0.is_multiple_of(DIGEST_ENTRIES) { self.trace_state() } else { Ok(()) }
@@ -255,19 +319,24 @@ impl Replica {
         self.trace.write(vec![Record { term: self.raft.term(), event }])
     }
 
-    /// The last words of a node that ends orderly.
+    /// The last words of a node that ends orderly. One that was never given anything has no state to speak of.
     pub(crate) fn shut_down(mut self) -> Result<(), Error> {
-        self.trace_state()
+        if self.applied == LogIndex(0) { Ok(()) } else { self.trace_state() }
     }
 
-    fn answer_read(&mut self, ConfirmedRead { id, leased }: ConfirmedRead) {
+    fn answer_read(&mut self, ConfirmedRead { id, leased }: ConfirmedRead, ticker: &mut Ticker) {
+        // The disk may have taken its time since the core was asked.
+        if leased && ticker.is_due() {
+            self.tick();
+        }
         if leased && !self.raft.lease_holds() {
             self.answer(id, |node| node.response(Answer::ReadAbandoned));
             return;
         }
-        let Some(Waiting { request: Request::Query(query), .. }) = self.waiting.get(&id) else {
-            return;
-        };
+        let request = self.waiting.get(&id).map(|waiting| &waiting.request);
+        let Some(Request::Query(query) | Request::QueryHere(query)) = request else { return };
+        self.reads.leased += u64::from(leased);
+        self.reads.followed += u64::from(!matches!(self.raft.role(), Role::Leader(_)));
         let outcome = self.store.query(query);
         self.answer(id, |_| Response::Outcome(outcome));
     }
@@ -285,8 +354,14 @@ impl Replica {
                 Response::NotLeader { leader: leader.and_then(address) }
             }
             Answer::OutcomeUnknown => Response::Unknown { reason: "leadership lost".into() },
-            Answer::ReadAbandoned => Response::Refused { reason: "leadership lost".into() },
-            Answer::Refused(refusal) => Response::Refused { reason: refusal.to_string() },
+            Answer::ReadAbandoned => {
+                let reason = "the leadership was lost, or the leader did not answer".into();
+                Response::Refused { reason }
+            }
+            Answer::Refused(refusal) if refusal.passes() => {
+                Response::Refused { reason: refusal.to_string() }
+            }
+            Answer::Refused(refusal) => Response::Declined { reason: refusal.to_string() },
         }
     }
 
@@ -306,7 +381,8 @@ impl Replica {
     }
 
     fn status(&self) -> Status {
-        let Configuration { voters, learners, .. } = self.raft.configuration();
+        let raft = &self.raft;
+        let committed = raft.change_is_committed();
         Status {
             id: self.raft.id(),
             term: self.raft.term().0,
@@ -316,11 +392,25 @@ impl Replica {
             applied: self.applied.0,
             last_index: self.raft.last_index().0,
             snapshot_index: self.snapshot_index.0,
-            voters: voters.iter().copied().collect(),
-            learners: learners.iter().copied().collect(),
+            members: members(raft.configuration(), raft.configured_at(), committed),
             matched: self.raft.matched().map(|(peer, index)| (peer, index.0)).collect(),
+            reads: self.reads,
             syncs: self.storage.sync_times().figures(),
         }
+    }
+}
+
+/// Members as clients are told of them.
+fn members(configuration: &Configuration, index: LogIndex, committed: bool) -> Members {
+    let Configuration { voters, outgoing, learners, removed } = configuration;
+    let list = |ids: &BTreeSet<NodeId>| ids.iter().copied().collect();
+    Members {
+        index: index.0,
+        committed,
+        voters: list(voters),
+        outgoing: list(outgoing),
+        learners: list(learners),
+        removed: list(removed),
     }
 }
 

@@ -4,7 +4,7 @@
 //! of their fields: one write and one sync for all of them. The network runs beside it on a tokio runtime and talks to it over one
 //! bounded queue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use crate::bug::Bug;
 use crate::client::{Request, Response};
 use crate::raft::{Config, Durable, Limits, LogIndex, Message, NodeId, Raft, Snapshot};
+use crate::reads::Reads;
 use crate::replica::{Parts, Replica};
 use crate::storage::{self, Storage, StoredSnapshot, TornTail};
 use crate::trace_file::{RunClock, TraceFile};
@@ -42,6 +43,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where this node reaches each peer.
     pub peers: BTreeMap<NodeId, SocketAddr>,
+    /// The voters with which the cluster began: the same at every start of every node. Whoever is not among them waits until it is added.
+    pub founders: BTreeSet<NodeId>,
     /// Where clients reach each node, for answers that name the leader.
     pub advertise: BTreeMap<NodeId, SocketAddr>,
     /// Durable state.
@@ -62,6 +65,8 @@ pub struct Options {
     pub first_election_at: Option<u64>,
     /// A snapshot is taken, and the log cut, whenever so many more entries are applied.
     pub snapshot_entries: u64,
+    /// How a leader makes sure that it may answer a read.
+    pub reads: Reads,
     /// The planted bug, if any.
     pub plant: Option<Bug>,
 }
@@ -157,14 +162,15 @@ fn config(options: &Options, ticker: &replica::Ticker) -> Config {
     let limits = Limits::default();
     // A log that is cut often for the sake of a test keeps less, so that snapshots are needed too.
     let retained_entries = limits.retained_entries.min(options.snapshot_entries / 4);
+    let election_timeout_ticks = replica::election_timeout_ticks(options.election_timeout);
     Config {
         id: options.id,
-        founders: options.peers.keys().copied().chain([options.id]).collect(),
+        founders: options.founders.clone(),
         heartbeat_ticks: replica::HEARTBEAT_TICKS,
-        election_timeout_ticks: replica::election_timeout_ticks(options.election_timeout),
+        lease_ticks: options.reads.lease_ticks(election_timeout_ticks.start),
+        election_timeout_ticks,
         first_election_timeout_ticks: ticker.first_election_ticks(),
         limits: Limits { retained_entries, ..limits },
-        lease_ticks: None,
         seed: options.seed,
         bug: options.plant,
     }
@@ -193,7 +199,7 @@ fn drive(
         if ticker.is_due() {
             replica.tick();
         }
-        replica.carry_out()?;
+        replica.carry_out(&mut ticker)?;
     }
     replica.shut_down()
 }

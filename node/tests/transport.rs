@@ -1,13 +1,14 @@
 //! A real node on real sockets: who is let in, and what it answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use node::client::{Client, Request, Response};
+use node::client::{Client, ReadCounts, Request, Response};
 use node::kv::{Answer, Command, Object, Proposal, Query, Refusal};
 use node::raft::NodeId;
+use node::reads::Reads;
 use node::server::{Options, run};
 use node::transport::Authority;
 
@@ -15,18 +16,24 @@ const N1: NodeId = NodeId(1);
 
 /// Starts a node alone in its cluster with certificates of its own. Returns where it serves.
 fn start(dir: &Path) -> SocketAddr {
+    start_with(dir, Reads::ReadIndex)
+}
+
+/// The same, with a way to read.
+fn start_with(dir: &Path, reads: Reads) -> SocketAddr {
     let certs = dir.join("certs");
     std::fs::create_dir(&certs).unwrap();
     Authority::new().unwrap().write(&certs, &["n1".into(), "client".into()]).unwrap();
-    serve(dir, &certs)
+    serve(dir, &certs, reads)
 }
 
 /// Starts a node alone in its cluster, in a thread that ends with the test process. Returns where it serves.
-fn serve(dir: &Path, certs: &Path) -> SocketAddr {
+fn serve(dir: &Path, certs: &Path, reads: Reads) -> SocketAddr {
     let options = Options {
         id: N1,
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         peers: BTreeMap::new(),
+        founders: BTreeSet::from([N1]),
         advertise: BTreeMap::new(),
         data_dir: dir.join("data"),
         certs: certs.into(),
@@ -37,6 +44,7 @@ fn serve(dir: &Path, certs: &Path) -> SocketAddr {
         election_timeout: Duration::from_millis(100),
         first_election_at: None,
         snapshot_entries: 5,
+        reads,
         plant: None,
     };
     let (sender, address) = std::sync::mpsc::channel();
@@ -66,6 +74,8 @@ async fn a_client_of_the_run_is_served() {
     assert_eq!(ask(cas(5)).await, Ok(Answer::Done));
     let read = ask(Request::Query(Query::Read { key: key() })).await;
     assert_eq!(read, Ok(Answer::Object(Some(Object::Register(6)))));
+    let here = ask(Request::QueryHere(Query::Read { key: key() })).await;
+    assert_eq!(here, read, "the leader is asked as any node is");
     let Ok(Answer::Session(session)) = ask(Request::Propose(Proposal::Register)).await else {
         panic!("a session was asked for");
     };
@@ -79,6 +89,22 @@ async fn a_client_of_the_run_is_served() {
         panic!("a status was asked for");
     };
     assert!(status.leads && status.leader == Some(N1) && status.commit == status.last_index);
+    assert_eq!(status.reads, ReadCounts::default(), "as the leader, and it asked a majority");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_with_a_lease_need_not_ask() {
+    let dir = tempfile::tempdir().unwrap();
+    let address = start_with(dir.path(), Reads::Lease);
+    let client = Client::open(&dir.path().join("certs"), "client").unwrap();
+    let connection = client.connect(address, N1).await.unwrap();
+    let mut leased = 0;
+    while leased == 0 {
+        connection.call(&Request::Query(Query::Read { key: "k".into() })).await.unwrap();
+        if let Response::Status(status) = connection.call(&Request::Status).await.unwrap() {
+            leased = status.reads.leased;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,7 +138,7 @@ async fn whoever_shows_a_certificate_that_has_expired_is_refused() {
     // The node keeps a copy of the authority, so that it can sign for another client.
     let authority = Authority::of(&certs).unwrap();
     authority.write(&certs, &["n1".into(), "client".into()]).unwrap();
-    let address = serve(dir.path(), &certs);
+    let address = serve(dir.path(), &certs, Reads::ReadIndex);
     let call = async |name: &str| {
         let client = Client::open(&certs, name).unwrap();
         let session = client.connect(address, N1).await.ok()?;

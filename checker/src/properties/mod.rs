@@ -8,6 +8,7 @@ pub mod bank;
 pub mod counter_bounds;
 pub mod faults_effective;
 pub mod final_reads;
+pub mod follower_reads;
 pub mod latency;
 pub mod long_fork;
 pub mod monotonic_reads;

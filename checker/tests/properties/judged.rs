@@ -78,7 +78,7 @@ fn a_recording_is_asked_for_all_that_makes_it_prove_something() {
     let path = dir.path().join("history.jsonl");
     std::fs::write(&path, BANK).unwrap();
     let plan = r#"{"judge":{"model":"bank","checks":["linearizable","latency"],"keys":["k"],
-        "expect":{"ok":{"read":5},"recovers_within":1,"split_votes":1}}}"#;
+        "expect":{"ok":{"read":5},"recovers_within":1,"split_votes":1,"follower_reads":1}}}"#;
     std::fs::write(dir.path().join("run.json"), plan).unwrap();
     let names = |checks: &[CheckReport]| -> Vec<String> {
         checks.iter().map(|check| check.name.clone()).collect()
@@ -95,6 +95,7 @@ fn a_recording_is_asked_for_all_that_makes_it_prove_something() {
             "operations",
             "final-reads",
             "split-votes",
+            "follower-reads",
             "run-complete"
         ]
     );

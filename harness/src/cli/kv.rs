@@ -10,19 +10,23 @@ use std::time::Duration;
 
 use checker::verdict::ExitCode;
 use clap::{Args, Subcommand};
-use node::client::{CallError, Client, Request, Response, Status};
+use node::client::{CallError, Client, ReadCounts, Request, Response, Status};
 use node::kv::{Answer, Command, Object, Proposal, Query, Step};
 use node::raft::NodeId;
 use node::storage::SyncFigures;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::members::{self, MembersArguments};
 use crate::clients::json_of;
 
 /// Pause before the nodes are asked again.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Pause before the node is asked that is said to lead: it may say the same of another.
 const HINT_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long one node is waited for where any of several may answer.
+const STATUS_LIMIT: Duration = Duration::from_millis(500);
 
 /// Arguments of a client.
 #[derive(Debug, Args)]
@@ -44,7 +48,7 @@ pub(super) struct KvArguments {
     operation: Operation,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused by the store (a cas that found another value, a lock that is held), 2 bad usage, 3 it may have been done and nobody knows, 4 it was \
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused (a cas that found another value, a lock that is held, a removed node that is added again), 2 bad usage, 3 it may have been done and nobody knows, 4 it was \
 certainly not done";
 
 #[derive(Clone, Debug, Subcommand)]
@@ -96,6 +100,10 @@ enum Operation {
     },
     /// What each node is: role, term, log
     Status,
+    /// Show who belongs to the cluster, or change it
+    Members(MembersArguments),
+    /// Hand the leadership over to a node; prints its term
+    Transfer { node: NodeId },
 }
 
 /// What a cas expects.
@@ -141,6 +149,9 @@ pub(super) fn kv(arguments: &KvArguments) -> ExitCode {
         let cluster = Cluster { client, nodes: arguments.nodes.iter().copied().collect() };
         match request(&arguments.operation) {
             Some(request) => told(cluster.ask(&request, arguments.timeout).await),
+            None if matches!(arguments.operation, Operation::Members(_)) => {
+                cluster.show_members(arguments.timeout).await
+            }
             None => cluster.show_status(arguments.timeout).await,
         }
     })
@@ -151,6 +162,8 @@ fn request(operation: &Operation) -> Option<Request> {
     let query = |query| Some(Request::Query(query));
     let command = match operation.clone() {
         Operation::Status => return None,
+        Operation::Members(members) => return members.change().map(Request::ChangeMembers),
+        Operation::Transfer { node } => return Some(Request::TransferLeadership { to: node }),
         Operation::Get { key } => return query(Query::Read { key }),
         Operation::Contains { key, element } => return query(Query::Contains { key, element }),
         Operation::Put { key, value } => Command::Write { key, value },
@@ -187,6 +200,18 @@ fn told(ended: Ended) -> ExitCode {
         }
         Ended::Answered(Response::Outcome(Err(refusal))) => {
             println!("{refusal}: nothing was changed");
+            ExitCode::Violation
+        }
+        Ended::Answered(Response::Changed(now)) => {
+            println!("{}", members::words(&now));
+            ExitCode::Valid
+        }
+        Ended::Answered(Response::HandedOver { term }) => {
+            println!("{term}");
+            ExitCode::Valid
+        }
+        Ended::Answered(Response::Declined { reason }) => {
+            println!("{reason}: nothing was changed");
             ExitCode::Violation
         }
         Ended::Answered(other) => {
@@ -274,26 +299,56 @@ impl Cluster {
     async fn show_status(&self, timeout: Duration) -> ExitCode {
         let mut code = ExitCode::Valid;
         for place in self.nodes.iter().map(|(node, address)| (*node, *address)) {
-            match self.ask_one(place, &Request::Status, Instant::now() + timeout).await {
-                Ok(Response::Status(status)) => println!("{}", line(&status)),
-                Err(Ended::NotDone(reason) | Ended::Unknown(reason)) => {
+            match self.status(place, timeout).await {
+                Ok(status) => println!("{}", line(&status)),
+                Err(reason) => {
                     println!("{}  {reason}", place.0);
-                    code = ExitCode::RunFailed;
-                }
-                other => {
-                    println!("{}  unexpected answer {other:?}", place.0);
                     code = ExitCode::RunFailed;
                 }
             }
         }
         code
     }
+
+    /// What a node says of itself, or why it says nothing.
+    async fn status(
+        &self,
+        place: (NodeId, SocketAddr),
+        timeout: Duration,
+    ) -> Result<Status, String> {
+        match self.ask_one(place, &Request::Status, Instant::now() + timeout).await {
+            Ok(Response::Status(status)) => Ok(*status),
+            Err(Ended::NotDone(reason) | Ended::Unknown(reason)) => Err(reason),
+            other => Err(format!("unexpected answer {other:?}")),
+        }
+    }
+
+    /// Shows the members as the leader has them, and waits for one. Who is asked in vain does not matter while somebody leads.
+    async fn show_members(&self, timeout: Duration) -> ExitCode {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let mut statuses = Vec::new();
+            for place in self.nodes.iter().map(|(node, address)| (*node, *address)) {
+                statuses.extend(self.status(place, timeout.min(STATUS_LIMIT)).await);
+            }
+            if let Some(line) = members::as_led(&statuses) {
+                println!("{line}");
+                return ExitCode::Valid;
+            }
+            if Instant::now() + PAUSE >= deadline {
+                return super::fail(ExitCode::RunFailed, &"no node says that it leads");
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
 }
 
 /// What may have arrived: a read has no effect and can be asked again, anything else cannot.
 fn unfinished(request: &Request, reason: &str) -> Ended {
     match request {
-        Request::Query(_) | Request::Status => Ended::NotDone(reason.into()),
+        Request::Query(_) | Request::QueryHere(_) | Request::Status => {
+            Ended::NotDone(reason.into())
+        }
         _ => Ended::Unknown(reason.into()),
     }
 }
@@ -306,16 +361,18 @@ fn line(status: &Status) -> String {
         (false, Some(leader)) => format!("follows {leader}"),
         (false, None) => "knows no leader".into(),
     };
-    let names = |ids: &[NodeId]| ids.iter().map(NodeId::to_string).collect::<Vec<_>>().join(" ");
     let mut line = format!(
-        "{id}  term {term}  {role}  log to {last_index}, committed {commit}, applied {applied}, snapshot {snapshot_index}  voters {}",
-        names(&status.voters)
+        "{id}  term {term}  {role}  log to {last_index}, committed {commit}, applied {applied}, snapshot {snapshot_index}  {}",
+        members::words(&status.members)
     );
-    if !status.learners.is_empty() {
-        line += &format!("  learners {}", names(&status.learners));
-    }
     for (peer, matched) in &status.matched {
         line += &format!("  {peer} has {matched}");
+    }
+    let ReadCounts { leased, followed } = status.reads;
+    for (count, how) in [(leased, "under its lease"), (followed, "as a follower")] {
+        if count > 0 {
+            line += &format!("  {count} reads {how}");
+        }
     }
     let SyncFigures { count, p50_us, p99_us, max_us, .. } = status.syncs;
     line += &format!("  {count} syncs: p50 {p50_us} µs, p99 {p99_us} µs, max {max_us} µs");

@@ -8,6 +8,7 @@ mod follow;
 mod guard;
 mod inspect;
 mod kv;
+mod members;
 mod node;
 mod replay;
 mod run;

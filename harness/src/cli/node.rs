@@ -1,5 +1,6 @@
 //! `faultline node`: the node contract of `docs/formats.md`, and what can be done with a node that has stopped.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,6 +9,7 @@ use checker::verdict::ExitCode;
 use clap::{Args, Subcommand};
 use node::bug::Bug;
 use node::raft::NodeId;
+use node::reads::Reads;
 use node::server::Options;
 use tracing_subscriber::EnvFilter;
 
@@ -41,6 +43,10 @@ struct ServeArguments {
     /// Where this node reaches its peers, as n2=ADDR,n3=ADDR; repeatable. Its own name among them is passed over
     #[arg(long = "peers", visible_alias = "peer", value_name = "NODE=ADDR", value_delimiter = ',', value_parser = node_address)]
     peers: Vec<(NodeId, SocketAddr)>,
+    /// The voters with which the cluster began, as n1,n2,n3, the same at every start of every node; all peers and the node itself, if not said. A node that is not among them
+    /// waits until `faultline kv members add` makes it one
+    #[arg(long, value_name = "NODES", value_delimiter = ',')]
+    members: Vec<NodeId>,
     /// Where clients reach a node, as n2=ADDR, for answers that name the leader; where peers reach it, if not said
     #[arg(long, value_name = "NODE=ADDR", value_delimiter = ',', value_parser = node_address)]
     advertise: Vec<(NodeId, SocketAddr)>,
@@ -71,6 +77,9 @@ struct ServeArguments {
     /// Take a snapshot, and cut the log, whenever so many more entries are applied
     #[arg(long, value_name = "ENTRIES", default_value_t = node::server::SNAPSHOT_ENTRIES, value_parser = clap::value_parser!(u64).range(1..))]
     snapshot_entries: u64,
+    /// How a leader makes sure that it may answer a read: `read-index` asks a majority each time, `lease` trusts its clock for a while and is not safe where processes stop
+    #[arg(long, value_name = "HOW", default_value_t = Reads::ReadIndex)]
+    reads: Reads,
     /// Behave wrongly in this one way
     #[arg(long)]
     plant: Option<Bug>,
@@ -101,6 +110,20 @@ pub(super) fn node(arguments: NodeArguments) -> ExitCode {
     }
 }
 
+/// The voters with which the cluster began; a node among them whose address nobody has said is the error.
+fn founders(
+    id: NodeId,
+    nodes: &[(NodeId, SocketAddr)],
+    members: &[NodeId],
+) -> Result<BTreeSet<NodeId>, NodeId> {
+    let known: BTreeSet<_> = nodes.iter().map(|(node, _)| *node).chain([id]).collect();
+    match members.iter().find(|member| !known.contains(member)) {
+        Some(stranger) => Err(*stranger),
+        None if members.is_empty() => Ok(known),
+        None => Ok(members.iter().copied().collect()),
+    }
+}
+
 fn serve(arguments: ServeArguments) -> ExitCode {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,node=debug"));
@@ -112,8 +135,16 @@ fn serve(arguments: ServeArguments) -> ExitCode {
     let id = arguments.id;
     let nodes = arguments.peers;
     let advertise = if arguments.advertise.is_empty() { &nodes } else { &arguments.advertise };
+    let founders = match founders(id, &nodes, &arguments.members) {
+        Ok(founders) => founders,
+        Err(stranger) => {
+            let told = format!("--members: there is no address of {stranger} among --peers");
+            return super::fail(ExitCode::Usage, &told);
+        }
+    };
     let options = Options {
         id,
+        founders,
         listen: arguments.listen,
         advertise: advertise.iter().copied().collect(),
         peers: nodes.iter().copied().filter(|(peer, _)| *peer != id).collect(),
@@ -126,6 +157,7 @@ fn serve(arguments: ServeArguments) -> ExitCode {
         election_timeout: Duration::from_millis(arguments.election_timeout),
         first_election_at: arguments.first_election_at,
         snapshot_entries: arguments.snapshot_entries,
+        reads: arguments.reads,
         plant: arguments.plant,
     };
     let ready = |address: SocketAddr| {

@@ -19,6 +19,8 @@ use crate::plan::Operation;
 pub(crate) struct Connections {
     client: Client,
     addresses: BTreeMap<String, SocketAddr>,
+    /// Whether nodes are to answer reads themselves where they only follow.
+    follower_reads: bool,
     open: BTreeMap<String, Connection>,
     /// Handshakes under way.
     dialling: BTreeMap<String, JoinHandle<Result<Connection, ConnectError>>>,
@@ -26,7 +28,13 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(crate) fn new(client: Client, addresses: BTreeMap<String, SocketAddr>) -> Self {
-        Self { client, addresses, open: BTreeMap::new(), dialling: BTreeMap::new() }
+        let (open, dialling) = (BTreeMap::new(), BTreeMap::new());
+        Self { client, addresses, follower_reads: false, open, dialling }
+    }
+
+    /// Whoever is asked answers reads, leader or not.
+    pub(super) fn with_follower_reads(self, follower_reads: bool) -> Self {
+        Self { follower_reads, ..self }
     }
 
     /// Tries an operation on a node once, within a time limit; a change with its place in a session, if there is one.
@@ -37,7 +45,11 @@ impl Connections {
         place: Option<Place>,
         limit: Duration,
     ) -> Outcome {
-        match self.call(node, &wish(operation).request(place), limit).await {
+        let request = match wish(operation).request(place) {
+            Request::Query(query) if self.follower_reads => Request::QueryHere(query),
+            request => request,
+        };
+        match self.call(node, &request, limit).await {
             Ok(response) => classify(operation, response),
             Err((event_type, error)) => Outcome::unanswered(event_type, operation, error),
         }
@@ -60,7 +72,7 @@ impl Connections {
     }
 
     /// Asks a node. On failure says why, and whether the request certainly had no effect (*fail*) or may have had one (*info*).
-    async fn call(
+    pub(crate) async fn call(
         &mut self,
         node: &str,
         request: &Request,
@@ -88,7 +100,7 @@ impl Connections {
         let asked = async {
             let connection = self.connection(node).await.ok()?;
             match connection.call(&Request::Status).await {
-                Ok(Response::Status(status)) => Some(status),
+                Ok(Response::Status(status)) => Some(*status),
                 _ => None,
             }
         };

@@ -168,9 +168,11 @@ pub(super) fn classify(operation: &Operation, response: Response) -> Outcome {
             };
             Outcome { leader, ..unanswered(EventType::Fail, error) }
         }
-        Response::Refused { reason } => unanswered(EventType::Fail, reason),
+        Response::Refused { reason } | Response::Declined { reason } => {
+            unanswered(EventType::Fail, reason)
+        }
         Response::Unknown { reason } => unanswered(EventType::Info, reason),
-        other @ Response::Status(_) => {
+        other @ (Response::Status(_) | Response::Changed(_) | Response::HandedOver { .. }) => {
             unanswered(EventType::Info, format!("unexpected answer {other:?}"))
         }
     }

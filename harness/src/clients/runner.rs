@@ -46,7 +46,8 @@ impl Runner {
         let nodes: Vec<_> = drive.addresses.keys().cloned().collect();
         Self {
             recorder: drive.recorder.clone(),
-            connections: Connections::new(drive.client.clone(), drive.addresses.clone()),
+            connections: Connections::new(drive.client.clone(), drive.addresses.clone())
+                .with_follower_reads(workload.clients.follower_reads),
             routing: workload.clients.routing,
             timeout: workload.clients.timeout,
             retry_for: workload.clients.retry_for,

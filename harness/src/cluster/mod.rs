@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use node::reads::Reads;
 use tokio::sync::mpsc;
 
 pub(crate) use self::process::{Exit, OURSELVES, guarded};
@@ -40,6 +41,10 @@ pub(crate) struct NodeProgram {
     pub(crate) first_election_at: Option<u64>,
     /// How many entries a snapshot comes after, where the workload says so.
     pub(crate) snapshot_entries: Option<u64>,
+    /// The members with which the cluster begins, where these are not all nodes.
+    pub(crate) members: Option<Vec<String>>,
+    /// How a leader makes sure that it may answer a read, where the workload says so.
+    pub(crate) reads: Option<Reads>,
     pub(crate) plant: Option<String>,
 }
 
@@ -270,6 +275,12 @@ impl Cluster {
         }
         if let Some(entries) = program.snapshot_entries {
             flag("snapshot-entries", entries.to_string());
+        }
+        if let Some(members) = &program.members {
+            flag("members", members.join(","));
+        }
+        if let Some(reads) = program.reads {
+            flag("reads", reads.to_string());
         }
         if let Some(bug) = &program.plant {
             flag("plant", bug.clone());

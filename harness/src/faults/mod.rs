@@ -6,6 +6,7 @@
 mod conductor;
 mod deeds;
 mod events;
+mod membership;
 mod messages;
 mod network;
 mod process;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use checker::history::Stage;
+use node::client::ReadCounts;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -22,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 use self::conductor::{Conductor, Due, Order};
 pub(crate) use self::deeds::Deeds;
 use self::events::Events;
+pub(crate) use self::membership::Operator;
+use self::membership::{Changed, HandedOver};
 use self::network::NetworkFault;
 use self::process::{Killed, Paused};
 use crate::cluster::{Cluster, Exit};
@@ -40,6 +44,7 @@ pub(crate) struct Nemesis {
     pub(crate) network: Arc<Network>,
     pub(crate) relay: Option<Arc<MessageRelay>>,
     pub(crate) observer: Arc<Observer>,
+    operator: Operator,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) names: Vec<String>,
     pub(crate) exits: mpsc::UnboundedReceiver<Exit>,
@@ -65,6 +70,8 @@ enum Applied {
     Messages,
     Killed(Killed),
     Paused(Paused),
+    Changed(Box<Changed>),
+    HandedOver(HandedOver),
 }
 
 /// What a fault did, in words and in figures.
@@ -85,13 +92,27 @@ pub(crate) struct Parts {
     pub(crate) names: Vec<String>,
     pub(crate) exits: mpsc::UnboundedReceiver<Exit>,
     pub(crate) deeds: Deeds,
+    pub(crate) operator: Operator,
 }
 
 impl Nemesis {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { cluster, network, relay, observer, recorder, names, exits, deeds } = parts;
+        let Parts { cluster, network, relay, observer, recorder, names, exits, deeds, operator } =
+            parts;
         let (in_force, active) = (watch::Sender::new(Vec::new()), Vec::new());
-        Self { cluster, network, relay, observer, recorder, names, exits, deeds, in_force, active }
+        Self {
+            cluster,
+            network,
+            relay,
+            observer,
+            operator,
+            recorder,
+            names,
+            exits,
+            deeds,
+            in_force,
+            active,
+        }
     }
 
     /// Carries out the schedule, which counts from now, until `end` or until it is stopped. What is in force then stays so
@@ -148,6 +169,18 @@ impl Nemesis {
     pub(crate) async fn end_all(&mut self) {
         while !self.active.is_empty() {
             self.end(self.active.len() - 1, None).await;
+        }
+    }
+
+    /// Takes note of how nodes that run have answered reads, where they did so in other ways than as a leader that asked a majority.
+    pub(crate) async fn note_reads(&mut self) {
+        for node in self.cluster.running() {
+            let Some(reads) = self.operator.reads_of(&node).await else { continue };
+            if reads != ReadCounts::default() {
+                let value = json!({ "leased": reads.leased, "followed": reads.followed });
+                let line = Line::nemesis("reads-served", value);
+                self.recorder.record(Line { node: Some(node), ..line });
+            }
         }
     }
 
@@ -222,6 +255,10 @@ impl Nemesis {
                 let nodes = crate::plan::targets(&pause.node, &surroundings)?;
                 process::pause(&mut self.cluster, &nodes, &words).await
             }
+            Fault::Members(members) => self.operator.change(members, &surroundings).await,
+            Fault::Transfer(transfer) => {
+                self.operator.transfer(transfer, &surroundings, &words).await
+            }
         }
     }
 
@@ -232,6 +269,8 @@ impl Nemesis {
             Applied::Messages => messages::heal(self.relay.as_deref(), &planned.id),
             Applied::Killed(killed) => killed.heal(&mut self.cluster).await,
             Applied::Paused(paused) => paused.heal(&mut self.cluster).await,
+            Applied::Changed(changed) => changed.heal(&mut self.operator).await,
+            Applied::HandedOver(handed_over) => handed_over.heal(),
         };
         self.deeds.ended(&planned);
         let Effect { effective, healed, effect, evidence } = effect;
@@ -292,6 +331,8 @@ fn names(fault: &Fault) -> (&'static str, &'static str) {
         Fault::Messages(_) => ("start-messages", "stop-messages"),
         Fault::Kill(_) => ("kill", "restart"),
         Fault::Pause(_) => ("pause", "resume"),
+        Fault::Members(_) => ("change-members", "restore-members"),
+        Fault::Transfer(_) => ("transfer", "end-transfer"),
     }
 }
 

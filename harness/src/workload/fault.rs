@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::membership::{Members, Transfer};
 use super::messages::Messages;
 use super::packets::Packets;
 use super::partition::{Cut, Partition, Shape};
@@ -25,6 +26,10 @@ pub(crate) enum Fault {
     Kill(Kill),
     /// Processes are stopped (SIGSTOP) and, in the end, continued.
     Pause(Pause),
+    /// The members change and, in the end, change back.
+    Members(Members),
+    /// The leadership is handed over.
+    Transfer(Transfer),
 }
 
 /// A fault as it is written: a mapping with one key, and perhaps its weight. Not serde's own way to write an enum, which in YAML is a
@@ -38,19 +43,32 @@ pub(super) struct WrittenFault {
     messages: Option<Messages>,
     kill: Option<Kill>,
     pause: Option<Pause>,
+    members: Option<Members>,
+    transfer: Option<Transfer>,
 }
 
 impl TryFrom<WrittenFault> for Fault {
     type Error = String;
 
     fn try_from(written: WrittenFault) -> Result<Self, Self::Error> {
-        let WrittenFault { weight: _, partition, packets, messages, kill, pause } = written;
+        let WrittenFault {
+            weight: _,
+            partition,
+            packets,
+            messages,
+            kill,
+            pause,
+            members,
+            transfer,
+        } = written;
         let all = [
             partition.map(Self::Partition),
             packets.map(Self::Packets),
             messages.map(Self::Messages),
             kill.map(Self::Kill),
             pause.map(Self::Pause),
+            members.map(Self::Members),
+            transfer.map(Self::Transfer),
         ];
         let mut named = all.into_iter().flatten();
         match (named.next(), named.next()) {
@@ -65,7 +83,8 @@ impl TryFrom<WrittenFault> for Fault {
 
 impl Fault {
     /// The names of all kinds.
-    const KINDS: [&str; 5] = ["partition", "packets", "messages", "kill", "pause"];
+    const KINDS: [&str; 7] =
+        ["partition", "packets", "messages", "kill", "pause", "members", "transfer"];
 
     /// Its name in the workload.
     pub(crate) fn kind(&self) -> &'static str {
@@ -75,6 +94,8 @@ impl Fault {
             Self::Messages(_) => "messages",
             Self::Kill(_) => "kill",
             Self::Pause(_) => "pause",
+            Self::Members(_) => "members",
+            Self::Transfer(_) => "transfer",
         }
     }
 
@@ -86,6 +107,8 @@ impl Fault {
             Self::Packets(packets) => vec![("from", &packets.from), ("to", &packets.to)],
             Self::Messages(messages) => vec![("from", &messages.from), ("to", &messages.to)],
             Self::Kill(Kill { node }) | Self::Pause(Pause { node }) => vec![("node", node)],
+            Self::Members(members) => members.targets(),
+            Self::Transfer(Transfer { to }) => vec![("to", to)],
         }
     }
 
@@ -205,6 +228,9 @@ mod tests {
             r#"{"packets":{"ecn":"bleach","rebind":true}}"#,
             r#"{"kill":{"node":"all"}}"#,
             r#"{"pause":{"node":"follower"}}"#,
+            r#"{"members":{"demote":"leader"}}"#,
+            r#"{"members":{"replace":"follower","by":"n4"}}"#,
+            r#"{"transfer":{"to":"n2"}}"#,
         ] {
             let fault: Fault = serde_json::from_str(written).unwrap();
             assert_eq!(serde_json::to_string(&fault).unwrap(), written);

@@ -307,6 +307,27 @@ expect:
     }
 
     #[test]
+    fn members_that_make_no_sense_are_refused() {
+        let fault = |spoilt: &str, expected: &str| check("kill: { node: any }", spoilt, expected);
+        fault("members: { promote: follower }", "17:18: the new voter must be named, as n4");
+        fault(
+            "members: { replace: leader }",
+            "17:18: expected one of `demote`, `promote`, `remove`, or `replace` with `by`",
+        );
+        fault("members: { promote: n9 }", "17:29: there is no node n9: the nodes are n1 to n5");
+        fault("members: { demote: all }", "17:28: one node is meant, not all");
+        fault("transfer: { to: leader }", "17:19: the leader leads already");
+        let some = "2:42: the members are some of the nodes, or all";
+        check("nodes: 5", "nodes: 5, members: 6", some);
+        check("nodes: 5", "nodes: 5, members: 0", some);
+        check(
+            "nodes: 5",
+            "nodes: 5, reads: leases",
+            "2:40: unknown value `leases`; did you mean `lease`?",
+        );
+    }
+
+    #[test]
     fn a_bank_is_filled_before_the_first_election_is_tested() {
         let text = GOOD
             .replacen("kind: register", "kind: bank", 1)
@@ -335,7 +356,7 @@ expect:
         check(
             "kill: { node: any }",
             "kill: { node: any }\n        pause: { node: any }",
-            "17:9: expected exactly one of `partition`, `packets`, `messages`, `kill`, `pause`",
+            "17:9: expected exactly one of `partition`, `packets`, `messages`, `kill`, `pause`, `members`, `transfer`",
         );
         check(
             "isolate: leader",

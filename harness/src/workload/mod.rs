@@ -1,6 +1,6 @@
 //! The workload: the only configuration of a run, and the only place that parses YAML.
 //!
-//! `shape.rs`, `work.rs`, `check.rs`, `rule.rs`, `trigger.rs`, and for faults `fault.rs`, `partition.rs`, `packets.rs` and `messages.rs` are what a workload can say, `load.rs` reads one,
+//! `shape.rs`, `work.rs`, `check.rs`, `rule.rs`, `trigger.rs`, and for faults `fault.rs`, `membership.rs`, `partition.rs`, `packets.rs` and `messages.rs` are what a workload can say, `load.rs` reads one,
 //! `validate.rs` checks that it makes sense. Everything that is
 //! wrong comes with its line, its column and, where there is one, the nearest thing that would have been right.
 
@@ -8,6 +8,7 @@ mod check;
 mod diagnostics;
 mod fault;
 mod load;
+mod membership;
 mod message_kind;
 mod messages;
 mod packets;
@@ -22,12 +23,13 @@ mod work;
 
 pub(crate) use fault::{Fault, Target};
 pub(crate) use load::load;
+pub(crate) use membership::{Members, Transfer};
 pub(crate) use message_kind::MessageKind;
 pub(crate) use messages::Messages;
 pub(crate) use packets::Packets;
 pub(crate) use partition::{Cut, Direction, Mode, Partition, Shape};
 pub(crate) use rule::{Choice, FaultRule, Lasts, RuleStep, Weighted, When};
-pub(crate) use shape::{Budget, Routing, Workload};
+pub(crate) use shape::{Budget, ReadPath, Routing, Workload};
 pub(crate) use trigger::{Behind, MessageEvent, Moment, Trigger};
 pub(crate) use units::duration_words;
 pub(crate) use work::{Work, WorkKind};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use node::reads::Reads;
 use serde::Deserialize;
 
 use super::check::Check;
@@ -73,6 +74,9 @@ pub(crate) struct System {
     _kind: SystemKind,
     /// How many nodes; they are called n1, n2, …
     pub(crate) nodes: u32,
+    /// How many of them, from n1 on, are the members with which the cluster begins; the others wait until they are added. All, where it is left out.
+    #[serde(default)]
+    pub(crate) members: Option<u32>,
     /// The shortest election time-out; a node draws each between this and twice as much. The node's own default where it is left out.
     #[serde(default, deserialize_with = "units::some_duration")]
     pub(crate) election_timeout: Option<Duration>,
@@ -86,12 +90,41 @@ pub(crate) struct System {
     /// Whether the messages between nodes are looked at on their way though no fault needs it: who acts as leader is then seen on the wire.
     #[serde(default)]
     pub(crate) observe_messages: bool,
+    /// How a leader makes sure that it may answer a read. The node's own default where it is left out.
+    #[serde(default)]
+    pub(crate) reads: Option<ReadPath>,
 }
 
 impl System {
     /// The names of the nodes.
     pub(crate) fn node_names(&self) -> Vec<String> {
         (1..=self.nodes).map(|number| format!("n{number}")).collect()
+    }
+
+    /// The names of the members with which the cluster begins, where these are not all nodes.
+    pub(crate) fn member_names(&self) -> Option<Vec<String>> {
+        let names = self.node_names();
+        self.members.map(|members| names.into_iter().take(members as usize).collect())
+    }
+}
+
+/// How a leader makes sure that it may answer a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ReadPath {
+    /// It asks a majority each time.
+    ReadIndex,
+    /// It trusts its clock for a while.
+    Lease,
+}
+
+impl ReadPath {
+    /// In the node's own words.
+    pub(crate) fn of_node(self) -> Reads {
+        match self {
+            Self::ReadIndex => Reads::ReadIndex,
+            Self::Lease => Reads::Lease,
+        }
     }
 }
 
@@ -126,6 +159,9 @@ pub(crate) struct Clients {
     /// Which node they ask.
     #[serde(default)]
     pub(crate) routing: Routing,
+    /// Whether a node answers reads itself where it only follows, as far as the leader says; else it names the leader.
+    #[serde(default)]
+    pub(crate) follower_reads: bool,
     /// An operation without an answer after this time is *info*; or, with `retry_for`, tried again.
     #[serde(default = "default_timeout", deserialize_with = "units::duration")]
     pub(crate) timeout: Duration,
@@ -165,4 +201,7 @@ pub(crate) struct Expectations {
     /// How many terms must have had several candidates and no leader.
     #[serde(default)]
     pub(crate) split_votes: Option<u64>,
+    /// How many reads nodes must have answered as followers, since they last started.
+    #[serde(default)]
+    pub(crate) follower_reads: Option<u64>,
 }

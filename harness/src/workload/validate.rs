@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::diagnostics::{Diagnostic, suggest};
 use super::fault::{Fault, Target};
+use super::membership::{Members, Transfer};
 use super::messages::Messages;
 use super::packets::Packets;
 use super::partition::{Cut, Mode, Partition};
@@ -99,6 +100,9 @@ impl Validation<'_> {
             let message = "at least 100ms: heartbeats come every 50ms";
             self.require(long_enough, &path!["system", key], message);
         }
+        let members = system.members.is_none_or(|members| (1..=system.nodes).contains(&members));
+        let message = "the members are some of the nodes, or all";
+        self.require(members, &path!["system", "members"], message);
         let is_some_entries = system.snapshot_entries != Some(0);
         let message = "a snapshot covers at least one entry";
         self.require(is_some_entries, &path!["system", "snapshot_entries"], message);
@@ -264,11 +268,36 @@ impl Validation<'_> {
         for (key, target) in fault.targets() {
             self.target(&extended(path, [key.into()]), target);
         }
+        let one = matches!(fault, Fault::Members(_) | Fault::Transfer(_));
+        for (key, target) in fault.targets().into_iter().filter(|_| one) {
+            let at = extended(path, [key.into()]);
+            self.require(*target != Target::All, &at, "one node is meant, not all");
+        }
+        let nodes = self.workload.system.nodes;
         match fault {
             Fault::Partition(partition) => self.partition(path, partition),
             Fault::Packets(packets) => self.packets(path, packets),
             Fault::Messages(messages) => self.messages(path, messages),
             Fault::Kill(_) | Fault::Pause(_) => {}
+            Fault::Members(members) => self.members(path, members),
+            Fault::Transfer(Transfer { to }) => {
+                self.require(nodes >= 2, path, "there is nobody to hand over to");
+                self.require(*to != Target::Leader, path, "the leader leads already");
+            }
+        }
+    }
+
+    /// Who is new is named: nobody else can be meant.
+    fn members(&mut self, path: &[Segment], members: &Members) {
+        match members {
+            Members::Demote(_) | Members::Remove(_) => {
+                let least = self.workload.system.nodes >= 2;
+                self.require(least, path, "somebody must be left to vote");
+            }
+            Members::Promote(new) | Members::Replace { by: new, .. } => {
+                let named = matches!(new, Target::Node(_));
+                self.require(named, path, "the new voter must be named, as n4");
+            }
         }
     }
 
@@ -425,6 +454,11 @@ impl Validation<'_> {
         let split_votes = self.workload.expect.split_votes;
         let nothing = "an expectation of 0 expects nothing";
         self.require(split_votes != Some(0), &path!["expect", "split_votes"], nothing);
+        let follower_reads = self.workload.expect.follower_reads;
+        let path = path!["expect", "follower_reads"];
+        self.require(follower_reads != Some(0), &path, nothing);
+        let asked = self.workload.clients.follower_reads || follower_reads.is_none();
+        self.require(asked, &path, "no follower answers without `follower_reads` in `clients`");
         let within = self.workload.expect.recovers_within;
         let never = "a recovery within no time never happens";
         self.require(

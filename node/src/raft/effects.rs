@@ -221,4 +221,32 @@ pub enum Refusal {
     /// Whoever is to vote learns first.
     #[error("{0} has not caught up as a learner")]
     NotCaughtUp(NodeId),
+    /// Who is to be new is no stranger.
+    #[error("{0} is a member already")]
+    IsMember(NodeId),
+    /// Who is to leave does not belong to the cluster.
+    #[error("{0} is no member")]
+    NoMember(NodeId),
+    /// Only a learner is promoted.
+    #[error("{0} is no learner")]
+    NoLearner(NodeId),
+    /// Only a voter is demoted, and only a voter can lead.
+    #[error("{0} does not vote")]
+    NoVoter(NodeId),
+    /// The shell could send it nothing.
+    #[error("the leader was not told where {0} is (`--peers`)")]
+    NoAddress(NodeId),
+}
+
+impl Refusal {
+    /// Whether the same request may be granted a little later, without anything else being asked for in between.
+    pub fn passes(self) -> bool {
+        match self {
+            Self::Overloaded | Self::HandingOver | Self::TermNotCommitted => true,
+            Self::ChangeUnderWay | Self::NotCaughtUp(_) => true,
+            Self::NoVoters | Self::NameUsed(_) | Self::IsMember(_) => false,
+            Self::NoMember(_) | Self::NoLearner(_) | Self::NoVoter(_) => false,
+            Self::NoAddress(_) => false,
+        }
+    }
 }

@@ -20,14 +20,19 @@ impl Raft {
         self.configurations.last_key_value().expect("there is always one").1
     }
 
+    /// The entry that the members are from; 0 for the founders.
+    pub fn configured_at(&self) -> LogIndex {
+        *self.configurations.last_key_value().expect("there is always one").0
+    }
+
     /// The members as of an index.
     pub(super) fn configuration_at(&self, index: LogIndex) -> &Configuration {
         self.configurations.range(..=index).next_back().expect("there is always one").1
     }
 
     /// Whether the entry that the members are from is committed.
-    pub(super) fn change_is_committed(&self) -> bool {
-        *self.configurations.last_key_value().expect("there is always one").0 <= self.commit
+    pub fn change_is_committed(&self) -> bool {
+        self.configured_at() <= self.commit
     }
 
     /// Somebody asks for other members.

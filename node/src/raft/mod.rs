@@ -67,7 +67,8 @@
 //!
 //! *Leases* are off unless [`Config::lease_ticks`] says otherwise. A majority that has answered a round votes for nobody else within the shortest election
 //! time-out, so from the beginning of the round, for a little less than that, the leader need not ask. It is the one place where safety rests on
-//! clocks: the shell must give every tick that is due, a pause included, and ask [`Raft::lease_holds`] once more before it answers. The lease is void once
+//! clocks: the shell must give the tick that is due, if one is, and ask [`Raft::lease_holds`] once more before it answers. Ours leaves out ticks that it missed, so a process
+//! that is stopped takes its lease with it. The lease is void once
 //! the leader has told somebody to take over, and a node that restarts first waits for as long as it may have stood by somebody.
 //!
 //! # Snapshots (`snapshot.rs`, `log.rs`)
@@ -90,7 +91,8 @@
 //! # Handing over (`transfer.rs`)
 //!
 //! A leader that is to end stops taking proposals, waits until another voter has its whole log, and tells it to begin an election at once
-//! (dissertation, 3.10). If that comes to nothing within the longest election time-out, it goes on leading.
+//! (dissertation, 3.10). If that comes to nothing within the longest election time-out, it goes on leading. So does one that an operator asks to make room
+//! for another.
 //!
 //! # What is durable
 //!
@@ -107,8 +109,7 @@
 //!
 //! # What is not here
 //!
-//! *What only the simulation asks for yet*: the node's shell does not change members, read at followers or take leases, and refuses to start on a
-//! damaged log.
+//! *What only the simulation asks for yet*: the node's shell refuses to start on a damaged log.
 //!
 //! *Client sessions* (section 8) belong to the state machine: to Raft a retried command is a second command. *Flushing beside sending*
 //! (dissertation, 10.2.1): a leader's messages wait for its own disk, as everybody's do. *Witnesses, priorities, flexible quorums, group commit*: one majority rule
@@ -143,7 +144,7 @@ mod hostile;
 #[cfg(test)]
 mod sim;
 
-pub use self::configuration::Configuration;
+pub use self::configuration::{Configuration, MemberChange};
 pub use self::core::{Config, Raft, Role};
 pub use self::effects::{
     Answer, Apply, Commit, ConfirmedRead, Durable, Effects, HardState, Input, LogWrite, Refusal,
@@ -153,3 +154,4 @@ pub use self::log::{Entry, Payload};
 pub use self::message::{Body, Message};
 pub use self::progress::Limits;
 pub use self::snapshot::{Snapshot, SnapshotMeta};
+pub use self::transfer::Handover;

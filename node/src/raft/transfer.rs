@@ -1,6 +1,7 @@
 //! Handing the leadership over (dissertation, 3.10): at an orderly end, so that nobody need wait for a time-out.
 
 use super::core::{Raft, Role};
+use super::effects::{Answer, Refusal};
 use super::message::Body;
 use super::{LogIndex, NodeId, Term};
 
@@ -12,7 +13,40 @@ pub(super) struct Transfer {
     ticks_left: u32,
 }
 
+/// How far a leader has handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handover {
+    /// Nobody was told to take over in this term.
+    None,
+    /// The leader waits for the other.
+    UnderWay,
+    /// It waits no longer, but somebody was told in this term and may yet take over.
+    Told,
+}
+
 impl Raft {
+    /// Whether this node could begin to hand the leadership over to another now; else why not.
+    pub fn may_transfer(&self, to: NodeId) -> Result<(), Answer> {
+        let Role::Leader(leadership) = &self.role else {
+            return Err(Answer::NotLeader { leader: self.leader() });
+        };
+        if leadership.transfer.is_some() {
+            return Err(Answer::Refused(Refusal::HandingOver));
+        }
+        let votes = self.configuration().voters.contains(&to);
+        if votes { Ok(()) } else { Err(Answer::Refused(Refusal::NoVoter(to))) }
+    }
+
+    /// How far the leadership of this term has been handed over; nothing where this node does not lead.
+    pub fn handover(&self) -> Option<Handover> {
+        let Role::Leader(leadership) = &self.role else { return None };
+        Some(match (leadership.transfer, leadership.handed_over) {
+            (Some(_), _) => Handover::UnderWay,
+            (None, true) => Handover::Told,
+            (None, false) => Handover::None,
+        })
+    }
+
     /// The shell wants somebody else to lead: the one named, or the voter who has most of the log.
     pub(super) fn handle_transfer(&mut self, to: Option<NodeId>) {
         let configuration = self.configuration().clone();

@@ -52,6 +52,11 @@ impl Peers {
         Ok(Self { outboxes })
     }
 
+    /// Whether it was said where this peer is.
+    pub fn knows(&self, peer: NodeId) -> bool {
+        self.outboxes.contains_key(&peer)
+    }
+
     /// Sends a message, or drops it: there is no promise that it arrives.
     pub fn send(&self, to: NodeId, message: Message) {
         if let Some(outbox) = self.outboxes.get(&to) {

@@ -156,9 +156,9 @@ async fn record(
     let progress = stage.show_progress(workload);
     let interrupted = stage.play(workload, seed, schedule, &stop).await;
     stage.nemesis.end_all().await;
-    stage.nemesis.cluster.stop_all().await;
+    stage.nemesis.parts.cluster.stop_all().await;
     stage.nemesis.note_deaths();
-    if let Some(relay) = &stage.nemesis.relay {
+    if let Some(relay) = &stage.nemesis.parts.relay {
         relay.finish();
     }
     let mut end = json!({ "phase": "end", "interrupted": interrupted? });
@@ -280,6 +280,7 @@ impl Stage {
             relay,
             observer: observer.clone(),
             operator: Operator::new(connections, observer.clone()),
+            budget: workload.budget,
             recorder: recorder.clone(),
             names: names.clone(),
             exits,
@@ -341,7 +342,7 @@ impl Stage {
             if interrupt.is_cancelled() { INTERRUPTED_LIMIT } else { recovery_limit(workload) };
         let deadline = Instant::now() + limit;
         let served = self.served();
-        let alive = self.nemesis.cluster.running();
+        let alive = self.nemesis.whole();
         self.observer.settled(&alive, limit.min(RECOVERY_LIMIT)).await;
         while self.served() == served && Instant::now() < deadline && !interrupt.is_cancelled() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -351,9 +352,9 @@ impl Stage {
     /// Makes sure that every link between nodes that run, and between them and clients, carries packets again. Nodes keep their connections alive several
     /// times a second, and the observer asks every node, so a link that stays silent was not healed.
     async fn verify_links(&self, interrupt: &CancellationToken) {
-        let mut running = self.nemesis.cluster.running();
+        let mut running = self.nemesis.whole();
         running.push(CLIENTS.to_string());
-        let network = &self.nemesis.network;
+        let network = &self.nemesis.parts.network;
         let before = network.passed();
         let silent = || -> Vec<String> {
             let passed = network.passed();

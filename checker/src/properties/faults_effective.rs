@@ -68,14 +68,36 @@ pub fn check(history: &History) -> CheckReport {
             format!("without effect, or not clean: {}", doubts.join("; ")),
         )
     } else if faults.is_empty() {
+        let withheld = withheld(history);
+        if withheld > 0 {
+            let detail = format!("all {} withheld: {BUDGET}", counted(withheld, "fault"));
+            return CheckReport::new(NAME, Verdict::Unknown, detail);
+        }
         CheckReport::new(NAME, Verdict::Valid, "no faults were planned")
     } else {
-        CheckReport::new(
-            NAME,
-            Verdict::Valid,
-            format!("{} with effect, all healed", counted(faults.len(), "fault")),
-        )
+        let mut detail = format!("{} with effect, all healed", counted(faults.len(), "fault"));
+        for (count, what) in
+            [(withheld(history), format!("withheld: {BUDGET}")), (beyond(history), BEYOND.into())]
+        {
+            if count > 0 {
+                detail += &format!("; {count} {what}");
+            }
+        }
+        CheckReport::new(NAME, Verdict::Valid, detail)
     }
+}
+
+const BUDGET: &str = "with them no majority would have been whole";
+const BEYOND: &str = "broke more than the system must bear: nobody could expect an answer then";
+
+/// How many faults were not put in force, because too much would have been broken at once.
+fn withheld(history: &History) -> usize {
+    history.nemesis().iter().filter(|event| event.f == "withheld").count()
+}
+
+/// How many were put in force all the same.
+fn beyond(history: &History) -> usize {
+    history.nemesis().iter().filter(|event| event.value["beyond_budget"].is_string()).count()
 }
 
 fn leaked(end: &Value) -> u64 {
@@ -126,6 +148,23 @@ pub(crate) mod tests {
         ] {
             let report = check_end(bad);
             assert_eq!(report.verdict, Verdict::Unknown);
+            assert!(report.detail.contains(words), "{}", report.detail);
+        }
+    }
+
+    #[test]
+    fn what_was_withheld_is_said_and_all_of_it_proves_nothing() {
+        let withheld = nemesis("withheld", r#"{"why":"1 of 3 nodes would run"}"#);
+        let report = check(&of_nemesis(vec![withheld.clone()]));
+        assert_eq!(report.verdict, Verdict::Unknown);
+        assert!(report.detail.contains("all 1 fault withheld"), "{}", report.detail);
+
+        let plan = stage(Stage::Plan, r#"{"kill":{"node":"leader"}}"#);
+        let done = stage(Stage::Done, r#"{"action":"kill leader n2","beyond_budget":"1 of 3"}"#);
+        let end = stage(Stage::End, r#"{"effective":true,"healed":true}"#);
+        let report = check(&of_nemesis(vec![plan, done, end, withheld]));
+        assert_eq!(report.verdict, Verdict::Valid);
+        for words in ["1 withheld", "1 broke more"] {
             assert!(report.detail.contains(words), "{}", report.detail);
         }
     }

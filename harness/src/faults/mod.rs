@@ -30,26 +30,17 @@ use self::network::NetworkFault;
 use self::process::{Killed, Paused};
 use crate::cluster::{Cluster, Exit};
 use crate::links::{MessageRelay, Network};
-use crate::observer::Observer;
-use crate::plan::{Cue, PlannedFault, Schedule, Surroundings};
+use crate::observer::{Leader, Observer};
+use crate::plan::{Cue, Damage, PlannedFault, Schedule, Surroundings};
 use crate::recorder::{Line, Recorder};
-use crate::workload::Fault;
+use crate::workload::{Budget, Fault};
 
 /// How long a fault that targets the leader looks for one before it gives up, loudly.
 const FIND_LEADER_LIMIT: Duration = Duration::from_secs(5);
 
 /// The fault injector and what it works on.
 pub(crate) struct Nemesis {
-    pub(crate) cluster: Cluster,
-    pub(crate) network: Arc<Network>,
-    pub(crate) relay: Option<Arc<MessageRelay>>,
-    pub(crate) observer: Arc<Observer>,
-    operator: Operator,
-    pub(crate) recorder: Arc<Recorder>,
-    pub(crate) names: Vec<String>,
-    pub(crate) exits: mpsc::UnboundedReceiver<Exit>,
-    /// What was done, for doing it again.
-    pub(crate) deeds: Deeds,
+    pub(crate) parts: Parts,
     /// What is in force, in words, for the progress line.
     pub(crate) in_force: watch::Sender<Vec<String>>,
     active: Vec<Active>,
@@ -62,6 +53,7 @@ struct Active {
     forever: bool,
     action: String,
     applied: Applied,
+    damage: Damage,
 }
 
 /// What was done, and what is needed to undo it.
@@ -82,7 +74,7 @@ struct Effect {
     evidence: Value,
 }
 
-/// What the fault injector is made of.
+/// What the fault injector works on.
 pub(crate) struct Parts {
     pub(crate) cluster: Cluster,
     pub(crate) network: Arc<Network>,
@@ -91,46 +83,40 @@ pub(crate) struct Parts {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) names: Vec<String>,
     pub(crate) exits: mpsc::UnboundedReceiver<Exit>,
+    /// What was done, for doing it again.
     pub(crate) deeds: Deeds,
     pub(crate) operator: Operator,
+    pub(crate) budget: Budget,
+}
+
+/// Whom a fault may mean at this moment.
+struct Now {
+    running: Vec<String>,
+    leader: Option<Leader>,
 }
 
 impl Nemesis {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { cluster, network, relay, observer, recorder, names, exits, deeds, operator } =
-            parts;
         let (in_force, active) = (watch::Sender::new(Vec::new()), Vec::new());
-        Self {
-            cluster,
-            network,
-            relay,
-            observer,
-            operator,
-            recorder,
-            names,
-            exits,
-            deeds,
-            in_force,
-            active,
-        }
+        Self { parts, in_force, active }
     }
 
     /// Carries out the schedule, which counts from now, until `end` or until it is stopped. What is in force then stays so
     /// until [`Nemesis::heal_all`].
     pub(crate) async fn run(&mut self, schedule: Schedule, end: Instant, stop: &CancellationToken) {
         let events = Events::new(
-            self.recorder.clone(),
-            self.observer.clone(),
-            self.relay.clone(),
-            self.names.clone(),
+            self.parts.recorder.clone(),
+            self.parts.observer.clone(),
+            self.parts.relay.clone(),
+            self.parts.names.clone(),
         );
         let (sender, mut orders) = mpsc::channel(1);
         let conductor = Conductor::start(schedule, &events, sender);
-        self.deeds.begin(events);
+        self.parts.deeds.begin(events);
         loop {
             tokio::select! {
                 Some(order) = orders.recv() => self.obey(order).await,
-                Some(exit) = self.exits.recv() => self.note_death(&exit),
+                Some(exit) = self.parts.exits.recv() => self.note_death(&exit),
                 () = tokio::time::sleep_until(end) => break,
                 () = stop.cancelled() => break,
             }
@@ -174,45 +160,57 @@ impl Nemesis {
 
     /// Takes note of how nodes that run have answered reads, where they did so in other ways than as a leader that asked a majority.
     pub(crate) async fn note_reads(&mut self) {
-        for node in self.cluster.running() {
-            let Some(reads) = self.operator.reads_of(&node).await else { continue };
+        for node in self.parts.cluster.running() {
+            let Some(reads) = self.parts.operator.reads_of(&node).await else { continue };
             if reads != ReadCounts::default() {
                 let value = json!({ "leased": reads.leased, "followed": reads.followed });
                 let line = Line::nemesis("reads-served", value);
-                self.recorder.record(Line { node: Some(node), ..line });
+                self.parts.recorder.record(Line { node: Some(node), ..line });
             }
         }
     }
 
     /// Takes note of all deaths so far.
     pub(crate) fn note_deaths(&mut self) {
-        while let Ok(exit) = self.exits.try_recv() {
+        while let Ok(exit) = self.parts.exits.try_recv() {
             self.note_death(&exit);
         }
     }
 
     fn note_death(&mut self, exit: &Exit) {
-        self.cluster.died(exit);
+        self.parts.cluster.died(exit);
         let value = json!({
             "pid": exit.pid, "incarnation": exit.incarnation, "status": exit.status, "log": exit.last_lines,
         });
-        self.recorder
+        self.parts
+            .recorder
             .record(Line { node: Some(exit.node.clone()), ..Line::nemesis("node-died", value) });
     }
 
     async fn begin(&mut self, due: &Due) {
         let Due { planned, forever, .. } = due;
+        let now = self.now(planned).await;
+        let damage = Damage::of(&planned.fault, &self.surroundings(planned, &now));
+        let beyond = self.beyond_budget(&damage);
+        if let Some(why) = beyond.as_ref().filter(|_| self.parts.budget == Budget::Minority) {
+            let value = json!({ "fault": plan(planned), "why": why });
+            self.parts.recorder.record(Line::nemesis("withheld", value));
+            return;
+        }
         self.record(planned, names(&planned.fault).0, Stage::Plan, plan(planned), None);
-        match self.apply(planned).await {
+        match self.apply(planned, &now).await {
             Ok((action, evidence, applied)) => {
-                self.deeds.began(due, &action);
+                self.parts.deeds.began(due, &action);
                 let mut done = merged(json!({ "action": action }), evidence);
                 if let Some(why) = &due.unmatched {
                     done["unmatched"] = why.as_str().into();
                 }
+                if let Some(beyond) = beyond {
+                    done["beyond_budget"] = beyond.into();
+                }
                 self.record(planned, names(&planned.fault).0, Stage::Done, done, None);
                 let (planned, forever) = (planned.clone(), *forever);
-                self.active.push(Active { planned, forever, action, applied });
+                self.active.push(Active { planned, forever, action, applied, damage });
             }
             Err(error) => self.not_applied(planned, format!("{error:#}")),
         }
@@ -224,40 +222,81 @@ impl Nemesis {
         self.record(planned, names(&planned.fault).1, Stage::End, end, Some(why));
     }
 
-    async fn apply(&mut self, planned: &PlannedFault) -> anyhow::Result<(String, Value, Applied)> {
+    /// Looks whom the targets of a fault mean.
+    async fn now(&self, planned: &PlannedFault) -> Now {
         let leader = match planned.fault.needs_leader() {
-            true => self.observer.find_leader(FIND_LEADER_LIMIT).await,
+            true => self.parts.observer.find_leader(FIND_LEADER_LIMIT).await,
             false => None,
         };
-        let running = self.cluster.running();
+        Now { running: self.parts.cluster.running(), leader }
+    }
+
+    fn surroundings<'a>(&'a self, planned: &PlannedFault, now: &'a Now) -> Surroundings<'a> {
+        Surroundings {
+            nodes: &self.parts.names,
+            running: &now.running,
+            leader: now.leader.as_ref().map(|(node, _)| node.as_str()),
+            seed: planned.seed,
+        }
+    }
+
+    /// What is broken now.
+    fn damage(&self) -> Damage {
+        let in_force = self.active.iter().map(|active| &active.damage);
+        let running = self.parts.cluster.running();
+        let down = self.parts.names.iter().filter(|name| !running.contains(name)).cloned();
+        let dead = Damage { down: down.collect(), ..Damage::default() };
+        in_force.fold(dead, |sum, damage| sum.with(damage))
+    }
+
+    /// Why the system need not bear this on top of what is broken already; nothing if it must.
+    fn beyond_budget(&self, more: &Damage) -> Option<String> {
+        let names = &self.parts.names;
+        let sum = self.damage().with(more);
+        let whole = sum.whole(names).len();
+        let new = *more != Damage::default() && !sum.is_tolerable(names);
+        new.then(|| format!("{whole} of {} nodes would run and reach each other", names.len()))
+    }
+
+    /// The nodes that run and reach each other, as far as we know.
+    pub(crate) fn whole(&self) -> Vec<String> {
+        self.damage().whole(&self.parts.names)
+    }
+
+    async fn apply(
+        &mut self,
+        planned: &PlannedFault,
+        now: &Now,
+    ) -> anyhow::Result<(String, Value, Applied)> {
+        let parts = &mut self.parts;
         let surroundings = Surroundings {
-            nodes: &self.names,
-            running: &running,
-            leader: leader.as_ref().map(|(node, _)| node.as_str()),
+            nodes: &parts.names,
+            running: &now.running,
+            leader: now.leader.as_ref().map(|(node, _)| node.as_str()),
             seed: planned.seed,
         };
-        let words = Words { leader: leader.clone() };
+        let words = Words { leader: now.leader.clone() };
         match &planned.fault {
             Fault::Partition(partition) => {
-                network::partition(&self.network, &planned.id, partition, &surroundings, &words)
+                network::partition(&parts.network, &planned.id, partition, &surroundings, &words)
             }
             Fault::Packets(packets) => {
-                network::packets(&self.network, &planned.id, packets, &surroundings)
+                network::packets(&parts.network, &planned.id, packets, &surroundings)
             }
             Fault::Messages(rule) => {
-                messages::messages(self.relay.as_deref(), &planned.id, rule, &surroundings)
+                messages::messages(parts.relay.as_deref(), &planned.id, rule, &surroundings)
             }
             Fault::Kill(kill) => {
                 let nodes = crate::plan::targets(&kill.node, &surroundings)?;
-                process::kill(&mut self.cluster, &nodes, &words).await
+                process::kill(&mut parts.cluster, &nodes, &words).await
             }
             Fault::Pause(pause) => {
                 let nodes = crate::plan::targets(&pause.node, &surroundings)?;
-                process::pause(&mut self.cluster, &nodes, &words).await
+                process::pause(&mut parts.cluster, &nodes, &words).await
             }
-            Fault::Members(members) => self.operator.change(members, &surroundings).await,
+            Fault::Members(members) => parts.operator.change(members, &surroundings).await,
             Fault::Transfer(transfer) => {
-                self.operator.transfer(transfer, &surroundings, &words).await
+                parts.operator.transfer(transfer, &surroundings, &words).await
             }
         }
     }
@@ -265,14 +304,14 @@ impl Nemesis {
     async fn end(&mut self, index: usize, unmatched: Option<String>) {
         let Active { planned, applied, .. } = self.active.remove(index);
         let effect = match applied {
-            Applied::Network(fault) => fault.heal(&self.network, &planned.id),
-            Applied::Messages => messages::heal(self.relay.as_deref(), &planned.id),
-            Applied::Killed(killed) => killed.heal(&mut self.cluster).await,
-            Applied::Paused(paused) => paused.heal(&mut self.cluster).await,
-            Applied::Changed(changed) => changed.heal(&mut self.operator).await,
+            Applied::Network(fault) => fault.heal(&self.parts.network, &planned.id),
+            Applied::Messages => messages::heal(self.parts.relay.as_deref(), &planned.id),
+            Applied::Killed(killed) => killed.heal(&mut self.parts.cluster).await,
+            Applied::Paused(paused) => paused.heal(&mut self.parts.cluster).await,
+            Applied::Changed(changed) => changed.heal(&mut self.parts.operator).await,
             Applied::HandedOver(handed_over) => handed_over.heal(),
         };
-        self.deeds.ended(&planned);
+        self.parts.deeds.ended(&planned);
         let Effect { effective, healed, effect, evidence } = effect;
         let mut value = json!({ "effective": effective, "healed": healed, "effect": effect });
         if let Some(why) = unmatched {
@@ -297,7 +336,7 @@ impl Nemesis {
     ) {
         let line = Line::nemesis(f, value);
         let (fault, stage) = (Some(planned.id.clone()), Some(stage));
-        self.recorder.record(Line { fault, stage, error, ..line });
+        self.parts.recorder.record(Line { fault, stage, error, ..line });
     }
 }
 

@@ -5,6 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use super::{Surroundings, partition, targets};
+use crate::workload::{Fault, Kill, Pause};
+
 /// A directed link: from, to.
 type Link = (String, String);
 
@@ -18,6 +21,26 @@ pub(crate) struct Damage {
 }
 
 impl Damage {
+    /// What a fault breaks for as long as it is in force. What only makes something slow or lossy breaks nothing.
+    pub(crate) fn of(fault: &Fault, surroundings: &Surroundings<'_>) -> Self {
+        match fault {
+            Fault::Partition(cut) => {
+                let links = partition(cut, surroundings).map(|severed| severed.links);
+                let is_node = |end: &String| surroundings.nodes.contains(end);
+                let between = |(from, to): &Link| is_node(from) && is_node(to);
+                let cut = links.unwrap_or_default().into_iter().filter(between).collect();
+                Self { cut, ..Self::default() }
+            }
+            Fault::Kill(Kill { node }) | Fault::Pause(Pause { node }) => {
+                let down = targets(node, surroundings).unwrap_or_default().into_iter().collect();
+                Self { down, ..Self::default() }
+            }
+            Fault::Packets(_) | Fault::Messages(_) | Fault::Members(_) | Fault::Transfer(_) => {
+                Self::default()
+            }
+        }
+    }
+
     /// Both together.
     pub(crate) fn with(&self, more: &Self) -> Self {
         Self {

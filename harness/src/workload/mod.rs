@@ -21,7 +21,7 @@ mod units;
 mod validate;
 mod work;
 
-pub(crate) use fault::{Fault, Target};
+pub(crate) use fault::{Fault, Kill, Pause, Target};
 pub(crate) use load::load;
 pub(crate) use membership::{Members, Transfer};
 pub(crate) use message_kind::MessageKind;

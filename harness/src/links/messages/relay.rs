@@ -54,8 +54,6 @@ struct State {
     /// The way to the receiver, as long as there is one.
     connection: Option<Connection>,
     watchers: BTreeMap<u64, mpsc::UnboundedSender<LinkName>>,
-    /// Messages that were sent on, ever.
-    passed: u64,
 }
 
 const NO_PANIC: &str = "no thread panics while it holds a link";
@@ -180,12 +178,6 @@ impl MessageRelay {
         MessageWatch { id, links, seen }
     }
 
-    /// How many messages each link has passed on.
-    pub(crate) fn passed(&self) -> BTreeMap<LinkName, u64> {
-        let passed = |link: &Arc<Link>| link.state.lock().expect(NO_PANIC).passed;
-        self.links.iter().map(|(name, link)| (name.clone(), passed(link))).collect()
-    }
-
     /// Ends the record of the messages.
     pub(crate) fn finish(&self) {
         self.journal.finish();
@@ -214,7 +206,6 @@ impl Link {
             released: Vec::new(),
             connection: None,
             watchers: BTreeMap::new(),
-            passed: 0,
         };
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
@@ -224,7 +215,6 @@ impl Link {
         let mut state = self.state.lock().expect(NO_PANIC);
         let mut parcels = std::mem::take(&mut state.released);
         parcels.extend(state.link.due(now));
-        state.passed += parcels.len() as u64;
         let wait = state.link.next_due().map(|due| due.saturating_sub(now));
         (parcels, state.connection.clone(), wait)
     }
@@ -313,7 +303,6 @@ impl Pump {
         if let Some(message) = &message {
             self.journal.note(from, to, message, arrival.fate);
         }
-        state.passed += arrival.passes.len() as u64;
         self.link.changed.notify_one();
         arrival.passes
     }

@@ -6,6 +6,7 @@
 
 #[cfg(feature = "etcd")]
 mod etcd;
+mod links;
 mod load;
 mod ours;
 mod processes;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+pub(crate) use self::links::{LinksPlan, bench_links};
 use self::load::{Measured, failover, load};
 pub(crate) use self::table::Table;
 

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod bench_links;
 mod bench_node;
 mod certs;
 mod check;
@@ -51,6 +52,8 @@ enum Command {
     Kv(kv::KvArguments),
     /// Measure the reference system: writes, linearizable reads, and the time without a leader
     BenchNode(bench_node::BenchNodeArguments),
+    /// Measure the relays: round trips and packets a second, beside no relay and a bare forwarder
+    BenchLinks(bench_links::BenchLinksArguments),
     /// Become a program that ends when its parent does (used by `run`)
     #[command(hide = true)]
     Guard(guard::GuardArguments),
@@ -69,6 +72,7 @@ pub(crate) fn main() -> ProcessExitCode {
         Command::Certs(arguments) => certs::certs(&arguments),
         Command::Kv(arguments) => kv::kv(&arguments),
         Command::BenchNode(arguments) => bench_node::bench_node(&arguments),
+        Command::BenchLinks(arguments) => bench_links::bench_links(&arguments),
         Command::Guard(arguments) => guard::guard(arguments),
     };
     ProcessExitCode::from(code as u8)

@@ -189,7 +189,9 @@ fn packet_words(total: &Tally, touched: usize, rebound: &BTreeMap<LinkName, (u16
 }
 
 fn milliseconds(duration: Duration) -> String {
-    format!("{:.0} ms", duration.as_secs_f64() * 1e3)
+    let milliseconds = duration.as_secs_f64() * 1e3;
+    let digits = if milliseconds < 10.0 { 1 } else { 0 };
+    format!("{milliseconds:.digits$} ms")
 }
 
 #[cfg(test)]

@@ -366,6 +366,73 @@ expect:
     }
 
     #[test]
+    fn a_partition_or_packets_that_make_no_sense_are_refused() {
+        for (cut, message) in [
+            (
+                "shape: minority-thirds",
+                "16:29: unknown value `minority-thirds`; did you mean `minority-third`?",
+            ),
+            (
+                "isolate: n1, mode: refuse",
+                "16:41: unknown value `refuse`; known are drop, reject, hold",
+            ),
+            ("grudge: {}", "16:30: a grudge against nobody cuts nothing"),
+            ("grudge: { n1: [n1] }", "16:36: no link leads from a node to itself"),
+            ("grudge: { n1: [n7] }", "16:36: there is no node n7: the nodes are n1 to n5"),
+            (
+                "isolate: n1, flapping: { up: 0s, down: 1s }",
+                "16:45: a link flaps only if it is both up and down for a while",
+            ),
+            (
+                "isolate: n1, mode: reject, flapping: { up: 1s, down: 1s }",
+                "16:59: what flaps is dropped or held, not rejected",
+            ),
+        ] {
+            check("isolate: leader, direction: out", cut, message);
+        }
+        for (packets, message) in [
+            ("from: n1", "18:18: nothing is done to the packets: say `loss`, `delay`, …"),
+            ("delay: 61s", "18:18: a packet is late by a minute at most"),
+            (
+                "delay: 1s, distribution: normal",
+                "18:45: without `jitter` there is nothing to distribute",
+            ),
+            (
+                "reorder: 5%",
+                "18:18: `reorder` says how many, `reorder_by` by how much: both are needed",
+            ),
+            (
+                "delay: 1s, correlation: 5%",
+                "18:44: nothing is left to chance that could be correlated",
+            ),
+            (
+                "loss: 1%, correlation: 100%",
+                "18:43: at 100% the luck of the first packet would be that of all",
+            ),
+            (
+                "loss_bursts: { begin: 0%, end: 5% }",
+                "18:33: a burst must be able to begin, to end, and to lose something",
+            ),
+            (
+                "loss: 1%, loss_bursts: { begin: 1%, end: 5% }",
+                "18:43: losses are either single (`loss`) or in bursts (`loss_bursts`)",
+            ),
+            ("rate: 5", "18:26: `5` is not a speed; write 200kB/s"),
+            ("rate: 0kB/s", "18:26: a rate of 0 is a partition"),
+            (
+                "rate: 5kB/s, queue: 1kB",
+                "18:40: a queue of less than 1500B has no room for a packet",
+            ),
+            ("mtu: 1300B, queue: 2kB", "18:39: without `rate` nothing queues"),
+            ("mtu: 0B", "18:25: an MTU of 0 is a partition"),
+            ("mtu: 1300", "18:25: `1300` is not a size; write 1300B, 64kB or 2MB"),
+            ("ecn: blech", "18:25: unknown value `blech`; did you mean `bleach`?"),
+        ] {
+            check("loss: 10%, delay: 40ms, jitter: 20ms", packets, message);
+        }
+    }
+
+    #[test]
     fn broken_yaml_is_said_with_its_place() {
         for (old, new) in [
             ("{ kind: raft", "{ kind: raft, ["),

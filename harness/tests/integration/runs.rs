@@ -283,3 +283,53 @@ fn a_run_is_followed_from_outside_to_its_first_violation_or_its_end() {
     let follow = place.output(&["check", "runs/latest", "--follow"]);
     assert_eq!(follow.status.code(), Some(0), "{}", text(&follow));
 }
+
+#[test]
+fn a_relay_that_ignores_its_faults_is_found_out() {
+    for fault in ["partition: { isolate: leader }", "packets: { loss: 50% }"] {
+        let place = Place::new();
+        let faults = format!("[{{ at: 500ms, for: 1s, all_of: [{fault}] }}]");
+        place.file("w.yaml", &workload("2s", &faults));
+        let run =
+            place.output(&["run", "w.yaml", "--seed", "1", "--sabotage", "relay-ignores-faults"]);
+        assert_eq!(run.status.code(), Some(3), "{}", text(&run));
+        assert!(
+            text(&run).contains("packets through that it should have stopped"),
+            "{}",
+            text(&run)
+        );
+    }
+}
+
+#[test]
+fn links_fail_in_every_way_and_say_so() {
+    let place = Place::new();
+    let cuts = [
+        "partition: { isolate: leader, mode: hold }",
+        "partition: { isolate: follower, mode: reject, clients: true }",
+        "partition: { isolate: leader, direction: out, clients: true }",
+        "packets: { reorder: 30%, reorder_by: 10ms, duplicate: 30%, corrupt: 5%, ecn: bleach }",
+        "packets: { rebind: true }",
+    ];
+    let rule = |(place, cut)| format!("\n  - {{ at: {place}s, for: 700ms, all_of: [{cut}] }}");
+    let faults: String = cuts.iter().enumerate().map(rule).collect();
+    place.file("w.yaml", &workload("6s", &faults));
+    let run = place.output(&["run", "w.yaml", "--seed", "3"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run));
+    let verdict = place.json("verdict.json");
+    let faults = verdict["faults"].as_array().unwrap();
+    for (fault, words) in faults.iter().zip([
+        "packets held and ",
+        "refused on 6 links",
+        "packets dropped on",
+        "corrupted",
+        "6 links from a new port",
+    ]) {
+        let effect = fault["effect"].as_str().unwrap();
+        assert!(effect.contains(words) && fault["effective"] == true, "{effect}");
+    }
+    // Only the replies to clients were stopped, not the requests.
+    let history = place.history();
+    let end = history.lines().find(|line| line.contains(r#""fault":"f3","stage":"end""#)).unwrap();
+    assert!(end.contains("->clients") && !end.contains("clients->"), "{end}");
+}

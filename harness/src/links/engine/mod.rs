@@ -15,7 +15,9 @@ mod trouble;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-pub(crate) use self::counters::{Counters, Tally};
+#[cfg(test)]
+pub(crate) use self::counters::Counters;
+pub(crate) use self::counters::Tally;
 pub(crate) use self::rule::{
     Bursts, CutMode, Delay, Distribution, EcnMark, Flapping, Impairment, Loss, Rate, Reorder, Rule,
 };

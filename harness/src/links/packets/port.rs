@@ -106,14 +106,24 @@ impl Port {
             let mut slices = inbox.buffers.chunks_mut(BATCH_BYTES_MAX);
             let mut slices: [IoSliceMut<'_>; BATCHES] =
                 std::array::from_fn(|_| IoSliceMut::new(slices.next().unwrap_or_default()));
-            let receive = || self.state.recv((&self.socket).into(), &mut slices, &mut inbox.metas);
-            match self.socket.try_io(Interest::READABLE, receive) {
-                Ok(count) => {
+            let mut received = None;
+            let receive = || {
+                let count =
+                    self.state.recv((&self.socket).into(), &mut slices, &mut inbox.metas)?;
+                received = Some(count);
+                // There was no more: to say so saves the call that would find that out. What comes from now on wakes us.
+                if count < BATCHES { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            };
+            let ended = self.socket.try_io(Interest::READABLE, receive);
+            match (received, ended) {
+                (Some(count), _) => {
                     inbox.count = count;
                     return Ok(());
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+                (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
+                    return Err(error);
+                }
+                (None, _) => {}
             }
         }
     }

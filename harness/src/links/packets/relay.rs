@@ -148,7 +148,8 @@ impl Wire {
         let now = self.now();
         while let Some((passage, datagram)) = link.due(now) {
             let Some((port, to)) = datagram.pair.route(datagram.way) else { continue };
-            let mut outbox = Outbox::new(&port, to, now);
+            let mut bytes = Vec::new();
+            let mut outbox = Outbox::new(&port, to, now, &mut bytes);
             outbox.push(link, &datagram.bytes, passage);
             outbox.flush(link);
         }
@@ -182,24 +183,24 @@ pub(super) struct Flow {
 impl Flow {
     pub(super) async fn pass_on(self) {
         let port = self.pair.receiver(self.way);
-        let mut inbox = Inbox::new();
+        let (mut inbox, mut buffer) = (Inbox::new(), Vec::new());
         loop {
             // An error is about a datagram that was lost.
             if port.receive(&mut inbox).await.is_ok() {
-                self.admit(&inbox);
+                self.admit(&inbox, &mut buffer);
             }
         }
     }
 
     /// Decides about what came in and sends what goes at once. The decision and the sending are under one lock, so that nothing passes
-    /// a link after it was cut.
-    fn admit(&self, inbox: &Inbox) {
+    /// a link after it was cut. `buffer` is where what leaves is put together.
+    fn admit(&self, inbox: &Inbox, buffer: &mut Vec<u8>) {
         let source = self.pair.source(self.way);
         let Some((port, to)) = self.pair.route(self.way) else { return };
         let mut link = self.wire.lock();
         let now = self.wire.now();
         let due_before = link.next_due();
-        let mut outbox = Outbox::new(&port, to, now);
+        let mut outbox = Outbox::new(&port, to, now, buffer);
         for batch in inbox.batches().filter(|batch| Some(batch.source) == source) {
             if link.is_idle() || self.ignores_faults {
                 outbox.push_unjudged(&mut link, &batch);
@@ -236,7 +237,7 @@ struct Outbox<'a> {
     port: &'a Port,
     to: SocketAddr,
     now: Duration,
-    bytes: Vec<u8>,
+    bytes: &'a mut Vec<u8>,
     stride: usize,
     ecn: u8,
     count: usize,
@@ -246,8 +247,8 @@ struct Outbox<'a> {
 }
 
 impl<'a> Outbox<'a> {
-    fn new(port: &'a Port, to: SocketAddr, now: Duration) -> Self {
-        let (bytes, passages) = (Vec::new(), Vec::new());
+    fn new(port: &'a Port, to: SocketAddr, now: Duration, bytes: &'a mut Vec<u8>) -> Self {
+        let passages = Vec::new();
         Self { port, to, now, bytes, stride: 0, ecn: 0, count: 0, passages, unjudged: 0 }
     }
 
@@ -297,7 +298,7 @@ impl<'a> Outbox<'a> {
 
     fn flush(&mut self, link: &mut Link<Datagram>) {
         // A full socket buffer or a dead receiver loses datagrams, as it would on any network.
-        if self.count > 0 && self.port.send(self.to, &self.bytes, self.stride, self.ecn) {
+        if self.count > 0 && self.port.send(self.to, self.bytes, self.stride, self.ecn) {
             for passage in &self.passages {
                 link.passed_on(passage, self.now);
             }

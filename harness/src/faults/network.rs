@@ -82,7 +82,7 @@ fn impairment(packets: &Packets) -> Impairment {
         between: bursts.between,
     });
     Impairment {
-        loss: bursts.map(Loss::Bursts).or((*loss > 0.0).then_some(Loss::Share(*loss))),
+        loss: bursts.map(Loss::Bursts).or_else(|| (*loss > 0.0).then_some(Loss::Share(*loss))),
         delay: is_late.then_some(Delay {
             base: *delay,
             jitter: *jitter,

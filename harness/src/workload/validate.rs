@@ -360,7 +360,7 @@ impl Validation<'_> {
             &at("distribution"),
             "without `jitter` there is nothing to distribute",
         );
-        let both = (packets.reorder > 0.0) == !packets.reorder_by.is_zero();
+        let both = (packets.reorder > 0.0) != packets.reorder_by.is_zero();
         self.require(
             both,
             path,

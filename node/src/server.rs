@@ -19,7 +19,7 @@ use crate::client::{Request, Response};
 use crate::raft::{Config, Durable, Limits, LogIndex, Message, NodeId, Raft, Snapshot};
 use crate::reads::Reads;
 use crate::replica::{Parts, Replica};
-use crate::storage::{self, Storage, StoredSnapshot, TornTail};
+use crate::storage::{self, Recovered, Repair, Settings, Storage, StoredSnapshot, TornTail};
 use crate::trace_file::{RunClock, TraceFile};
 use crate::transport::{
     CLIENT_ALPN, Identity, PEER_ALPN, Peers, decode, encode, listening, serve_peer,
@@ -67,6 +67,8 @@ pub struct Options {
     pub snapshot_entries: u64,
     /// How a leader makes sure that it may answer a read.
     pub reads: Reads,
+    /// Whether a damaged data directory is set aside, and what it lacks is got from the others. Otherwise the node does not start on it.
+    pub repair: bool,
     /// The planted bug, if any.
     pub plant: Option<Bug>,
 }
@@ -116,10 +118,7 @@ pub fn run(options: Options, ready: impl FnOnce(SocketAddr)) -> Result<(), Error
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let _within = runtime.enter();
     let clock = RunClock::new(options.epoch);
-    let (storage, recovered) = Storage::open(&options.data_dir, options.id)?;
-    if let Some(TornTail { path, offset, bytes }) = &recovered.torn_tail {
-        tracing::warn!(path = %path.display(), offset, bytes, "cut off a write that a crash had interrupted");
-    }
+    let (storage, recovered) = open(&options)?;
     let trace = options.trace.as_deref();
     let trace = TraceFile::create(trace, options.id, options.incarnation, clock)?;
     let identity = Arc::new(Identity::load(
@@ -141,7 +140,7 @@ pub fn run(options: Options, ready: impl FnOnce(SocketAddr)) -> Result<(), Error
         hard_state: recovered.hard_state,
         snapshot,
         entries: recovered.entries,
-        ..Durable::default()
+        damaged_up_to: recovered.repairing,
     };
     let (raft, effects) = Raft::new(config(&options, &ticker), durable);
     let parts = Parts { raft, effects, snapshot_index, storage, trace, peers };
@@ -150,6 +149,28 @@ pub fn run(options: Options, ready: impl FnOnce(SocketAddr)) -> Result<(), Error
     let ended = drive(replica, ticker, &queue);
     endpoint.close(0u32.into(), b"node ends");
     ended
+}
+
+/// Opens the data directory, and tells what was wrong with it.
+fn open(options: &Options) -> Result<(Storage, Recovered), Error> {
+    let Options { data_dir, id, repair, .. } = options;
+    let (storage, recovered) = if *repair {
+        let (storage, recovered, repair) =
+            Storage::open_or_repair(data_dir, *id, Settings::default())?;
+        if let Some(Repair { damage, set_aside }) = repair {
+            tracing::error!(%damage, set_aside = %set_aside.display(), "set the damaged data directory aside");
+        }
+        (storage, recovered)
+    } else {
+        Storage::open(data_dir, *id)?
+    };
+    if let Some(TornTail { path, offset, bytes }) = &recovered.torn_tail {
+        tracing::warn!(path = %path.display(), offset, bytes, "cut off a write that a crash had interrupted");
+    }
+    if let Some(up_to) = recovered.repairing {
+        tracing::warn!(%up_to, "the log is incomplete: no votes until it has everything up to there again");
+    }
+    Ok((storage, recovered))
 }
 
 /// A snapshot as Raft knows it.

@@ -45,6 +45,7 @@ fn serve(dir: &Path, certs: &Path, reads: Reads) -> SocketAddr {
         first_election_at: None,
         snapshot_entries: 5,
         reads,
+        repair: false,
         plant: None,
     };
     let (sender, address) = std::sync::mpsc::channel();

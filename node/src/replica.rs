@@ -65,6 +65,8 @@ pub(crate) struct Replica {
     /// What the steps since the last `carry_out` ask for, in batches.
     effects: VecDeque<Effects>,
     room: Room,
+    /// How many refused connections the trace tells of.
+    refusals: u32,
 }
 
 /// Whether there is room on the disk.
@@ -78,6 +80,8 @@ enum Room {
     Untried,
 }
 
+/// Of so many refused connections the trace tells.
+const REFUSALS_TRACED_MAX: u32 = 64;
 /// What clients are told for want of room.
 const DISK_FULL: &str = "disk full";
 
@@ -120,6 +124,7 @@ impl Replica {
             handover: None,
             effects: VecDeque::from([effects]),
             room: Room::Enough,
+            refusals: 0,
         }
     }
 
@@ -202,17 +207,34 @@ impl Replica {
         }
     }
 
-    /// Hands the leadership over, where this node has it.
+    /// Takes note of something about connections. Of a stranger who dials for ever the trace need not tell for ever.
+    pub(crate) fn notice(&mut self, event: Event) {
+        if self.refusals < REFUSALS_TRACED_MAX {
+            self.refusals += 1;
+            let trace = vec![Record { term: self.raft.term(), event }];
+            self.enqueue(Effects { trace, ..Effects::default() });
+        }
+    }
+
+    /// Hands the leadership over, where this node has it and somebody can take it.
     pub(crate) fn hand_over(&mut self) {
         self.step(Input::TransferLeadership { to: None });
     }
 
-    pub(crate) fn leads(&self) -> bool {
+    pub(crate) fn is_handing_over(&self) -> bool {
+        self.raft.is_handing_over()
+    }
+
+    fn leads(&self) -> bool {
         matches!(self.raft.role(), Role::Leader(_))
     }
 
     fn step(&mut self, input: Input) {
         let effects = self.raft.step(input);
+        self.enqueue(effects);
+    }
+
+    fn enqueue(&mut self, effects: Effects) {
         match self.effects.back_mut() {
             Some(batch) if !batch.stand_alone() && !effects.stand_alone() => batch.extend(effects),
             _ => self.effects.push_back(effects),
@@ -246,11 +268,16 @@ impl Replica {
         self.room = Room::Lacking;
         // Messages may be lost. Kept, they would grow in number, and come too late to be of use.
         self.effects.iter_mut().for_each(|batch| batch.messages.clear());
+        self.give_up_waiting(DISK_FULL);
+    }
+
+    /// Tells everybody who waits that it is in vain. What was begun may still be done.
+    fn give_up_waiting(&mut self, reason: &str) {
         for (_, Waiting { request, reply }) in std::mem::take(&mut self.waiting) {
-            let reason = DISK_FULL.into();
+            let reason = reason.into();
             let _ = reply.send(match request {
                 Request::Query(_) | Request::QueryHere(_) => Response::Refused { reason },
-                _ => Response::Unknown { reason }, // What was begun will be written when there is room.
+                _ => Response::Unknown { reason },
             });
         }
     }
@@ -398,7 +425,8 @@ impl Replica {
     }
 
     /// The last words of a node that ends orderly. One that was never given anything has no state to speak of.
-    pub(crate) fn shut_down(mut self) -> Result<(), Error> {
+    pub(crate) fn shut_down(mut self, reason: &str) -> Result<(), Error> {
+        self.give_up_waiting(reason);
         if self.applied == LogIndex(0) { Ok(()) } else { self.trace_state() }
     }
 

@@ -44,6 +44,7 @@ fn config(seed: u64) -> Config {
         first_election_timeout_ticks: None,
         limits: Limits { retained_entries: 2, chunk_bytes_max: 2, ..Limits::default() },
         lease_ticks: None,
+        is_readable: |state| state.len() % 3 > 0,
         seed,
         bug: None,
     }
@@ -59,7 +60,7 @@ impl Stranger {
 
     fn any(&mut self) -> u64 {
         match self.number(20) {
-            0 => 1 << 60,
+            0 => [1 << 60, u64::MAX][self.number(2) as usize],
             1 => 1_000,
             _ => self.number(8),
         }

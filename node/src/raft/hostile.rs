@@ -133,7 +133,11 @@ impl Stranger {
     fn entries(&mut self, after: LogIndex) -> Vec<Entry> {
         let count = self.number(4);
         let entry = |place: u64| {
-            let index = if self.number(20) == 0 { self.index() } else { LogIndex(after.0 + place) };
+            let index = if self.number(20) == 0 {
+                self.index()
+            } else {
+                LogIndex(after.0.wrapping_add(place))
+            };
             let payload = match self.number(4) {
                 0 => Payload::Noop,
                 1 => Payload::Configuration(self.members()),

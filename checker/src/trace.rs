@@ -135,6 +135,16 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         state: Option<Hash>,
     },
+    /// A connection failed for a certificate that one end did not accept. No property rests on it.
+    ConnectionRefused {
+        /// The other end.
+        address: String,
+        /// The node that was dialled, if the other end did not dial.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dialled: Option<String>,
+        /// What was wrong.
+        reason: String,
+    },
     /// What the state machine has come to: at some indexes, and at an orderly end.
     StateDigest {
         /// The last entry that was applied.

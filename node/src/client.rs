@@ -126,6 +126,10 @@ pub struct Status {
     pub reads: ReadCounts,
     /// How long its syncs took since it started.
     pub syncs: SyncFigures,
+    /// How far its log may have reached before it was damaged. Until it has that again it neither votes nor stands.
+    pub repairing: Option<u64>,
+    /// Whether it waits for room on its disk and takes nothing on meanwhile.
+    pub disk_full: bool,
 }
 
 /// Reads that were answered in ways that not every cluster uses.

@@ -1,6 +1,6 @@
 //! One replica: the core, its durable log, its store and the clients that wait.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::client::{Members, ReadCounts, Request, Response, Status};
 use crate::handover::Waiter;
 use crate::kv::{self, Command, Proposal, Store};
 use crate::raft::{
-    Answer, Apply, Commit, Configuration, ConfirmedRead, Effects, HardState, Input, LogIndex,
-    LogWrite, MemberChange, Message, NodeId, Payload, Raft, Refusal, RequestId, Role, Snapshot,
+    Answer, Apply, Commit, Configuration, ConfirmedRead, Effects, Input, LogIndex, LogWrite,
+    MemberChange, Message, NodeId, Payload, Raft, Refusal, RequestId, Role, Snapshot,
 };
 use crate::server::{Error, Options};
-use crate::storage::Storage;
+use crate::storage::{self, Storage};
 use crate::trace::{Event, Hash, Record};
 use crate::trace_file::{RunClock, TraceFile};
 use crate::transport::Peers;
@@ -63,8 +63,27 @@ pub(crate) struct Replica {
     /// The client that waits for another node to lead.
     handover: Option<Waiter>,
     /// What the steps since the last `carry_out` ask for, in batches.
-    effects: Vec<Effects>,
+    effects: VecDeque<Effects>,
+    room: Room,
+    /// How many refused connections the trace tells of.
+    refusals: u32,
 }
+
+/// Whether there is room on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    /// As far as is known.
+    Enough,
+    /// There was none for what comes next.
+    Lacking,
+    /// There was none, and a tick has passed: it may be tried again.
+    Untried,
+}
+
+/// Of so many refused connections the trace tells.
+const REFUSALS_TRACED_MAX: u32 = 64;
+/// What clients are told for want of room.
+const DISK_FULL: &str = "disk full";
 
 /// A client that waits for an answer.
 struct Waiting {
@@ -103,23 +122,36 @@ impl Replica {
             waiting: BTreeMap::new(),
             reads: ReadCounts::default(),
             handover: None,
-            effects: vec![effects],
+            effects: VecDeque::from([effects]),
+            room: Room::Enough,
+            refusals: 0,
         }
     }
 
+    /// Time goes on with a full disk, too: a leader who hears of nobody steps down.
     pub(crate) fn tick(&mut self) {
+        if self.room == Room::Lacking {
+            self.room = Room::Untried;
+        }
         self.step(Input::Tick);
         if let Some(waiter) = &mut self.handover {
             waiter.tick();
         }
     }
 
+    /// Takes a message. With a full disk it counts as lost: nothing that it asks for could be done.
     pub(crate) fn receive(&mut self, from: NodeId, message: Message) {
-        self.step(Input::Message { from, message });
+        if self.room == Room::Enough {
+            self.step(Input::Message { from, message });
+        }
     }
 
     /// Takes a client's request. A client that has gone away is found out when it is answered.
     pub(crate) fn request(&mut self, request: Request, reply: oneshot::Sender<Response>) {
+        if self.room != Room::Enough && request != Request::Status {
+            let _ = reply.send(Response::Refused { reason: DISK_FULL.into() });
+            return;
+        }
         let id = RequestId(self.next_request);
         self.next_request += 1;
         let input = match &request {
@@ -175,45 +207,93 @@ impl Replica {
         }
     }
 
-    /// Hands the leadership over, where this node has it.
+    /// Takes note of something about connections. Of a stranger who dials for ever the trace need not tell for ever.
+    pub(crate) fn notice(&mut self, event: Event) {
+        if self.refusals < REFUSALS_TRACED_MAX {
+            self.refusals += 1;
+            let trace = vec![Record { term: self.raft.term(), event }];
+            self.enqueue(Effects { trace, ..Effects::default() });
+        }
+    }
+
+    /// Hands the leadership over, where this node has it and somebody can take it.
     pub(crate) fn hand_over(&mut self) {
         self.step(Input::TransferLeadership { to: None });
     }
 
-    pub(crate) fn leads(&self) -> bool {
+    pub(crate) fn is_handing_over(&self) -> bool {
+        self.raft.is_handing_over()
+    }
+
+    fn leads(&self) -> bool {
         matches!(self.raft.role(), Role::Leader(_))
     }
 
     fn step(&mut self, input: Input) {
         let effects = self.raft.step(input);
-        match self.effects.last_mut() {
+        self.enqueue(effects);
+    }
+
+    fn enqueue(&mut self, effects: Effects) {
+        match self.effects.back_mut() {
             Some(batch) if !batch.stand_alone() && !effects.stand_alone() => batch.extend(effects),
-            _ => self.effects.push(effects),
+            _ => self.effects.push_back(effects),
         }
     }
 
-    /// Makes a step's changes durable.
-    fn persist(
-        &mut self,
-        mut hard_state: Option<HardState>,
-        snapshot: Option<Snapshot>,
-        mut log: Vec<LogWrite>,
-        compact: Option<LogIndex>,
-    ) -> Result<(), Error> {
+    /// Makes a batch's changes durable. May be called again where there was no room for all of them.
+    fn persist(&mut self, effects: &Effects) -> Result<(), storage::Error> {
+        let Effects { hard_state, snapshot, log, compact, .. } = effects;
         if let Some(Snapshot { meta, data }) = snapshot {
-            self.storage.persist(hard_state.take(), vec![])?;
+            self.storage.persist(*hard_state, &[])?;
             let metadata = postcard::to_stdvec(&meta).expect("our own data always serialise");
-            self.storage.save_snapshot(meta.last_index, meta.last_term, &metadata, &data)?;
+            self.storage.save_snapshot(meta.last_index, meta.last_term, &metadata, data)?;
             self.snapshot_index = meta.last_index;
         }
         // Where a snapshot does not continue the log, storage has cut the log off already.
         let covered = self.snapshot_index;
-        log.retain(|write| !matches!(write, LogWrite::Truncate { from } if *from <= covered));
-        self.storage.persist(hard_state, log)?;
-        if let Some(keep_from) = compact {
-            self.storage.compact(keep_from)?;
+        let is_done =
+            |write: &&LogWrite| matches!(write, LogWrite::Truncate { from } if *from <= covered);
+        let done = log.iter().take_while(is_done).count();
+        self.storage.persist(hard_state.filter(|_| snapshot.is_none()), &log[done..])?;
+        compact.map_or(Ok(()), |keep_from| self.storage.compact(keep_from))
+    }
+
+    /// There was no room for what comes next. Nothing of it was written, so nobody may hear of it; until there is room, this node is as good as cut off: the others elect
+    /// another leader, and clients are told.
+    fn wait_for_room(&mut self) {
+        if self.room == Room::Enough {
+            tracing::error!("the disk is full: nothing is taken on until there is room");
         }
-        Ok(())
+        self.room = Room::Lacking;
+        // Messages may be lost. Kept, they would grow in number, and come too late to be of use.
+        self.effects.iter_mut().for_each(|batch| batch.messages.clear());
+        self.give_up_waiting(DISK_FULL);
+    }
+
+    /// Tells everybody who waits that it is in vain. What was begun may still be done.
+    fn give_up_waiting(&mut self, reason: &str) {
+        for (_, Waiting { request, reply }) in std::mem::take(&mut self.waiting) {
+            let reason = reason.into();
+            let _ = reply.send(match request {
+                Request::Query(_) | Request::QueryHere(_) => Response::Refused { reason },
+                _ => Response::Unknown { reason },
+            });
+        }
+    }
+
+    /// Where everything that was lost is there again, and durable, the disk need not know of the damage any more.
+    fn maybe_end_repair(&mut self) -> Result<(), Error> {
+        if self.storage.repairing().is_none() || self.raft.is_repairing() {
+            return Ok(());
+        }
+        match self.storage.end_repair() {
+            Err(storage::Error::NoSpace { .. }) => Ok(()), // It can wait.
+            ended => {
+                tracing::info!("the log is whole again");
+                Ok(ended?)
+            }
+        }
     }
 
     /// Writes the store down when enough has been applied since the last time, so that the log can be cut.
@@ -224,10 +304,10 @@ impl Replica {
         }
     }
 
-    /// Carries out what the steps since the last call ask for.
+    /// Carries out what the steps since the last call ask for, or as much as there is room for.
     pub(crate) fn carry_out(&mut self, ticker: &mut Ticker) -> Result<(), Error> {
-        for effects in std::mem::take(&mut self.effects) {
-            self.carry_out_batch(effects, ticker)?;
+        if self.room != Room::Lacking {
+            self.carry_out_batches(ticker)?;
         }
         if self.bug == Some(Bug::AckBeforeCommit) {
             self.acknowledge_early();
@@ -235,17 +315,42 @@ impl Replica {
         if let Some(waiter) = self.handover.take() {
             self.handover = waiter.maybe_answer(&self.raft);
         }
-        self.maybe_snapshot();
+        if self.room == Room::Enough {
+            self.maybe_end_repair()?;
+            self.maybe_snapshot();
+        }
         Ok(())
     }
 
-    /// In the order that [`Effects`] prescribes.
-    fn carry_out_batch(&mut self, effects: Effects, ticker: &mut Ticker) -> Result<(), Error> {
-        let Effects { hard_state, snapshot, log, compact, trace, messages, apply, reads, answers } =
-            effects;
-        // A snapshot that cannot be read must not take the place of what can be.
-        let mut restored = apply.iter().find_map(Apply::snapshot).map(restore).transpose()?;
-        self.persist(hard_state, snapshot, log, compact)?;
+    fn carry_out_batches(&mut self, ticker: &mut Ticker) -> Result<(), Error> {
+        while let Some(effects) = self.effects.pop_front() {
+            // A snapshot that cannot be read must not take the place of what can be.
+            let restored =
+                effects.apply.iter().find_map(Apply::snapshot).map(restore).transpose()?;
+            match self.persist(&effects) {
+                Ok(()) => self.carry_out_durable(effects, restored, ticker)?,
+                Err(storage::Error::NoSpace { .. }) => {
+                    self.effects.push_front(effects);
+                    self.wait_for_room();
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if std::mem::replace(&mut self.room, Room::Enough) != Room::Enough {
+            tracing::info!("there is room on the disk again");
+        }
+        Ok(())
+    }
+
+    /// Carries out, in the order that [`Effects`] prescribes, what may follow once the changes of the disk are durable.
+    fn carry_out_durable(
+        &mut self,
+        effects: Effects,
+        mut restored: Option<Store>,
+        ticker: &mut Ticker,
+    ) -> Result<(), Error> {
+        let Effects { trace, messages, apply, reads, answers, .. } = effects;
         self.trace.write(trace)?;
         for (to, message) in messages {
             self.peers.send(to, message);
@@ -320,7 +425,8 @@ impl Replica {
     }
 
     /// The last words of a node that ends orderly. One that was never given anything has no state to speak of.
-    pub(crate) fn shut_down(mut self) -> Result<(), Error> {
+    pub(crate) fn shut_down(mut self, reason: &str) -> Result<(), Error> {
+        self.give_up_waiting(reason);
         if self.applied == LogIndex(0) { Ok(()) } else { self.trace_state() }
     }
 
@@ -396,6 +502,8 @@ impl Replica {
             matched: self.raft.matched().map(|(peer, index)| (peer, index.0)).collect(),
             reads: self.reads,
             syncs: self.storage.sync_times().figures(),
+            repairing: self.storage.repairing().map(|up_to| up_to.0),
+            disk_full: self.room != Room::Enough,
         }
     }
 }

@@ -8,21 +8,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-use quinn::{Connection, Endpoint, ReadToEndError};
-use tokio::sync::oneshot;
+use quinn::{Connection, Endpoint, ReadToEndError, RecvStream, SendStream};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::bug::Bug;
 use crate::client::{Request, Response};
 use crate::raft::{Config, Durable, Limits, LogIndex, Message, NodeId, Raft, Snapshot};
 use crate::reads::Reads;
 use crate::replica::{Parts, Replica};
-use crate::storage::{self, Storage, StoredSnapshot, TornTail};
+use crate::storage::{self, Recovered, Repair, Settings, Storage, StoredSnapshot, TornTail};
+use crate::trace::Event;
 use crate::trace_file::{RunClock, TraceFile};
 use crate::transport::{
-    CLIENT_ALPN, Identity, PEER_ALPN, Peers, decode, encode, listening, serve_peer,
+    CLIENT_ALPN, Identity, PEER_ALPN, Peers, decode, encode, listening, refusal, serve_peer,
 };
 use crate::{kv, replica, transport};
 
@@ -33,6 +34,11 @@ const REQUEST_BYTES_MAX: usize = 1024 * 1024;
 
 /// A leader that is told to end tries for so long to hand over: a few round trips, and one election time-out saved.
 const HAND_OVER_MAX: Duration = Duration::from_millis(200);
+/// A node that ends waits for so long until the answers that it has given have arrived, and then for as long until all connections are closed.
+const ANSWERS_MAX: Duration = Duration::from_millis(500);
+
+/// What clients and peers are told at the end.
+const NODE_ENDS: &str = "the node ends";
 
 /// How a node is started (`docs/formats.md`, node contract).
 #[derive(Clone, Debug)]
@@ -67,6 +73,8 @@ pub struct Options {
     pub snapshot_entries: u64,
     /// How a leader makes sure that it may answer a read.
     pub reads: Reads,
+    /// Whether a damaged data directory is set aside, and what it lacks is got from the others. Otherwise the node does not start on it.
+    pub repair: bool,
     /// The planted bug, if any.
     pub plant: Option<Bug>,
 }
@@ -104,8 +112,16 @@ pub enum Error {
 
 /// What the network hands to the core's thread.
 pub(crate) enum Incoming {
-    Peer { from: NodeId, message: Message },
-    Client { request: Request, reply: oneshot::Sender<Response> },
+    Peer {
+        from: NodeId,
+        message: Message,
+    },
+    Client {
+        request: Request,
+        reply: oneshot::Sender<Response>,
+    },
+    /// Something about connections, for the trace.
+    Noticed(Event),
     Shutdown,
 }
 
@@ -116,10 +132,7 @@ pub fn run(options: Options, ready: impl FnOnce(SocketAddr)) -> Result<(), Error
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let _within = runtime.enter();
     let clock = RunClock::new(options.epoch);
-    let (storage, recovered) = Storage::open(&options.data_dir, options.id)?;
-    if let Some(TornTail { path, offset, bytes }) = &recovered.torn_tail {
-        tracing::warn!(path = %path.display(), offset, bytes, "cut off a write that a crash had interrupted");
-    }
+    let (storage, recovered) = open(&options)?;
     let trace = options.trace.as_deref();
     let trace = TraceFile::create(trace, options.id, options.incarnation, clock)?;
     let identity = Arc::new(Identity::load(
@@ -128,11 +141,13 @@ pub fn run(options: Options, ready: impl FnOnce(SocketAddr)) -> Result<(), Error
         options.peers.keys().copied(),
     )?);
     let endpoint = listening(options.listen, &identity)?;
-    let peers = Peers::dial(&endpoint, &identity, &options.peers)?;
+    let (inputs, queue) = sync_channel(INPUTS_MAX);
+    let peers = Peers::dial(&endpoint, &identity, &options.peers, notice(&inputs))?;
     let address = endpoint.local_addr()?;
 
-    let (inputs, queue) = sync_channel(INPUTS_MAX);
-    runtime.spawn(accept(endpoint.clone(), identity, inputs.clone()));
+    let (answers, mut under_way) = mpsc::channel(1);
+    let door = Door { identity, inputs: inputs.clone(), answers: answers.downgrade() };
+    runtime.spawn(door.accept(endpoint.clone()));
     runtime.spawn(shutdown_on_signal(inputs));
     let ticker = replica::Ticker::new(clock, options.first_election_at);
     let snapshot = recovered.snapshot.map(snapshot).transpose()?;
@@ -141,15 +156,42 @@ pub fn run(options: Options, ready: impl FnOnce(SocketAddr)) -> Result<(), Error
         hard_state: recovered.hard_state,
         snapshot,
         entries: recovered.entries,
-        ..Durable::default()
+        damaged_up_to: recovered.repairing,
     };
     let (raft, effects) = Raft::new(config(&options, &ticker), durable);
     let parts = Parts { raft, effects, snapshot_index, storage, trace, peers };
     let replica = Replica::new(parts, &options);
     ready(address);
     let ended = drive(replica, ticker, &queue);
-    endpoint.close(0u32.into(), b"node ends");
+    drop((answers, queue));
+    runtime.block_on(async {
+        let _ = tokio::time::timeout(ANSWERS_MAX, under_way.recv()).await;
+        endpoint.close(0u32.into(), NODE_ENDS.as_bytes());
+        let _ = tokio::time::timeout(ANSWERS_MAX, endpoint.wait_idle()).await;
+    });
     ended
+}
+
+/// Opens the data directory, and tells what was wrong with it.
+fn open(options: &Options) -> Result<(Storage, Recovered), Error> {
+    let Options { data_dir, id, repair, .. } = options;
+    let (storage, recovered) = if *repair {
+        let (storage, recovered, repair) =
+            Storage::open_or_repair(data_dir, *id, Settings::default())?;
+        if let Some(Repair { damage, set_aside }) = repair {
+            tracing::error!(%damage, set_aside = %set_aside.display(), "set the damaged data directory aside");
+        }
+        (storage, recovered)
+    } else {
+        Storage::open(data_dir, *id)?
+    };
+    if let Some(TornTail { path, offset, bytes }) = &recovered.torn_tail {
+        tracing::warn!(path = %path.display(), offset, bytes, "cut off a write that a crash had interrupted");
+    }
+    if let Some(up_to) = recovered.repairing {
+        tracing::warn!(%up_to, "the log is incomplete: no votes until it has everything up to there again");
+    }
+    Ok((storage, recovered))
 }
 
 /// A snapshot as Raft knows it.
@@ -171,9 +213,19 @@ fn config(options: &Options, ticker: &replica::Ticker) -> Config {
         election_timeout_ticks,
         first_election_timeout_ticks: ticker.first_election_ticks(),
         limits: Limits { retained_entries, ..limits },
+        is_readable,
         seed: options.seed,
         bug: options.plant,
     }
+}
+
+fn is_readable(state: &[u8]) -> bool {
+    let restored = kv::Store::restore(state);
+    restored
+        .inspect_err(
+            |error| tracing::error!(%error, "a leader sent a snapshot that cannot be read"),
+        )
+        .is_ok()
 }
 
 /// The one loop: inputs in, effects out.
@@ -183,13 +235,14 @@ fn drive(
     queue: &Receiver<Incoming>,
 ) -> Result<(), Error> {
     let mut ends: Option<Instant> = None;
-    while ends.is_none_or(|at| replica.leads() && Instant::now() < at) {
+    while ends.is_none_or(|at| replica.is_handing_over() && Instant::now() < at) {
         let first = queue.recv_timeout(ticker.until_next()).ok();
         let batch = first.into_iter().chain(queue.try_iter().take(replica::BATCH_INPUTS_MAX));
         for input in batch {
             match input {
                 Incoming::Peer { from, message } => replica.receive(from, message),
                 Incoming::Client { request, reply } => replica.request(request, reply),
+                Incoming::Noticed(event) => replica.notice(event),
                 Incoming::Shutdown => {
                     replica.hand_over();
                     ends = Some(Instant::now() + HAND_OVER_MAX);
@@ -201,7 +254,12 @@ fn drive(
         }
         replica.carry_out(&mut ticker)?;
     }
-    replica.shut_down()
+    for input in queue.try_iter() {
+        if let Incoming::Client { reply, .. } = input {
+            let _ = reply.send(Response::Refused { reason: NODE_ENDS.into() });
+        }
+    }
+    replica.shut_down(NODE_ENDS)
 }
 
 async fn shutdown_on_signal(inputs: SyncSender<Incoming>) {
@@ -220,29 +278,71 @@ async fn shutdown_on_signal(inputs: SyncSender<Incoming>) {
     let _ = tokio::task::spawn_blocking(move || drop(inputs.send(Incoming::Shutdown))).await;
 }
 
-async fn accept(endpoint: Endpoint, identity: Arc<Identity>, inputs: SyncSender<Incoming>) {
-    while let Some(incoming) = endpoint.accept().await {
-        let (identity, inputs) = (identity.clone(), inputs.clone());
-        tokio::spawn(async move {
-            match incoming.await {
-                Ok(connection) => serve(connection, identity, inputs).await,
-                // Not of this run, or cut in the middle of the handshake.
-                Err(error) => tracing::info!(%error, "refused a connection"),
-            }
-        });
+/// Hands on what is to be traced about connections, if there is room for it.
+fn notice(inputs: &SyncSender<Incoming>) -> impl Fn(Event) + Clone + Send + Sync + 'static {
+    let inputs = inputs.clone();
+    move |event| {
+        let _ = inputs.try_send(Incoming::Noticed(event));
     }
 }
 
-async fn serve(connection: Connection, identity: Arc<Identity>, inputs: SyncSender<Incoming>) {
-    match protocol(&connection).as_deref() {
-        Some(PEER_ALPN) => {
-            let deliver = move |from, message| {
-                let _ = inputs.try_send(Incoming::Peer { from, message });
-            };
-            serve_peer(connection, identity, deliver).await;
+/// Who is let in, and what for.
+#[derive(Clone)]
+struct Door {
+    identity: Arc<Identity>,
+    inputs: SyncSender<Incoming>,
+    /// Held by every answer that is on its way; gone when the node ends.
+    answers: mpsc::WeakSender<()>,
+}
+
+impl Door {
+    async fn accept(self, endpoint: Endpoint) {
+        while let Some(incoming) = endpoint.accept().await {
+            let door = self.clone();
+            tokio::spawn(async move {
+                let address = incoming.remote_address();
+                match incoming.await {
+                    Ok(connection) => door.serve(connection).await,
+                    // Not of this run, or cut in the middle of the handshake.
+                    Err(error) => {
+                        tracing::info!(%error, "refused a connection");
+                        if let Some(reason) = refusal(&error) {
+                            let dialled = None;
+                            notice(&door.inputs)(Event::ConnectionRefused {
+                                address,
+                                dialled,
+                                reason,
+                            });
+                        }
+                    }
+                }
+            });
         }
-        Some(CLIENT_ALPN) => serve_client(connection, inputs).await,
-        _ => connection.close(1u32.into(), b"unknown protocol"),
+    }
+
+    async fn serve(self, connection: Connection) {
+        match protocol(&connection).as_deref() {
+            Some(PEER_ALPN) => {
+                let (inputs, refused) = (self.inputs.clone(), notice(&self.inputs));
+                let deliver = move |from, message| {
+                    let _ = inputs.try_send(Incoming::Peer { from, message });
+                };
+                serve_peer(connection, self.identity, deliver, refused).await;
+            }
+            Some(CLIENT_ALPN) => self.serve_client(connection).await,
+            _ => connection.close(1u32.into(), b"unknown protocol"),
+        }
+    }
+
+    async fn serve_client(self, connection: Connection) {
+        while let Ok((send, receive)) = connection.accept_bi().await {
+            let Some(answer) = self.answers.upgrade() else { return };
+            let inputs = self.inputs.clone();
+            tokio::spawn(async move {
+                serve_request(send, receive, &inputs).await;
+                drop(answer);
+            });
+        }
     }
 }
 
@@ -252,28 +352,29 @@ fn protocol(connection: &Connection) -> Option<Vec<u8>> {
     data.protocol
 }
 
-async fn serve_client(connection: Connection, inputs: SyncSender<Incoming>) {
-    while let Ok((mut send, mut receive)) = connection.accept_bi().await {
-        let inputs = inputs.clone();
-        tokio::spawn(async move {
-            let refused = |reason: String| Some(Response::Refused { reason });
-            let response = match receive.read_to_end(REQUEST_BYTES_MAX).await {
-                Ok(bytes) => match decode(&bytes) {
-                    Ok(request) => ask(request, &inputs).await,
-                    Err(error) => refused(error.to_string()),
-                },
-                Err(ReadToEndError::TooLong) => {
-                    refused(format!("a request has at most {REQUEST_BYTES_MAX} bytes"))
-                }
-                Err(ReadToEndError::Read(_)) => return,
-            };
-            // Without an answer the stream is reset, and the client knows that it knows nothing.
-            if let Some(response) = response
-                && send.write_all(&encode(&response)).await.is_ok()
-            {
-                let _ = send.finish();
-            }
-        });
+/// One request and its answer, until that has arrived.
+async fn serve_request(
+    mut send: SendStream,
+    mut receive: RecvStream,
+    inputs: &SyncSender<Incoming>,
+) {
+    let refused = |reason: String| Some(Response::Refused { reason });
+    let response = match receive.read_to_end(REQUEST_BYTES_MAX).await {
+        Ok(bytes) => match decode(&bytes) {
+            Ok(request) => ask(request, inputs).await,
+            Err(error) => refused(error.to_string()),
+        },
+        Err(ReadToEndError::TooLong) => {
+            refused(format!("a request has at most {REQUEST_BYTES_MAX} bytes"))
+        }
+        Err(ReadToEndError::Read(_)) => return,
+    };
+    // Without an answer the stream is reset, and the client knows that it knows nothing.
+    if let Some(response) = response
+        && send.write_all(&encode(&response)).await.is_ok()
+    {
+        let _ = send.finish();
+        let _ = send.stopped().await;
     }
 }
 
@@ -281,6 +382,7 @@ async fn ask(request: Request, inputs: &SyncSender<Incoming>) -> Option<Response
     let (reply, answer) = oneshot::channel();
     match inputs.try_send(Incoming::Client { request, reply }) {
         Ok(()) => answer.await.ok(),
-        Err(_) => Some(Response::Refused { reason: "overloaded".into() }),
+        Err(TrySendError::Full(_)) => Some(Response::Refused { reason: "overloaded".into() }),
+        Err(TrySendError::Disconnected(_)) => Some(Response::Refused { reason: NODE_ENDS.into() }),
     }
 }

@@ -3,6 +3,8 @@
 //! The checker has its own definition of the same format, so that the judge shares nothing with the judged; a test here
 //! writes every variant with this one and reads it with the other.
 
+use std::net::SocketAddr;
+
 use serde::Serialize;
 
 use crate::raft::{LogIndex, NodeId, Term};
@@ -129,6 +131,16 @@ pub enum Event {
         #[serde(flatten)]
         at: Position,
     },
+    /// A connection was refused, by either end, for a certificate: of another authority, expired, or not that of the node that was meant.
+    ConnectionRefused {
+        /// The other end.
+        address: SocketAddr,
+        /// The node that was dialled; nothing where the other end dialled.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dialled: Option<NodeId>,
+        /// What was wrong.
+        reason: String,
+    },
     /// What its state machine has come to.
     StateDigest {
         /// The last entry that was applied.
@@ -179,6 +191,11 @@ mod tests {
             snapshot: vote.map(|_| at),
             last_hashes,
         };
+        let refused = |dialled| Event::ConnectionRefused {
+            address: SocketAddr::from(([127, 0, 0, 1], 4001)),
+            dialled,
+            reason: "expired".into(),
+        };
         let all = vec![
             Event::Started { voters: voters.clone() },
             restarted(Some(NodeId(2)), vec![hash, hash]),
@@ -201,6 +218,8 @@ mod tests {
             Event::Committed { at },
             Event::Applied { at },
             Event::StateDigest { index: LogIndex(4), state: hash },
+            refused(None),
+            refused(Some(NodeId(3))),
         ];
         for event in &all {
             match event {
@@ -218,6 +237,7 @@ mod tests {
                 | Event::Acked { .. }
                 | Event::Committed { .. }
                 | Event::Applied { .. }
+                | Event::ConnectionRefused { .. }
                 | Event::StateDigest { .. } => {}
             }
         }

@@ -1,6 +1,7 @@
 //! A real node on real sockets: who is let in, and what it answers.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod support;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -9,8 +10,10 @@ use node::client::{Client, ReadCounts, Request, Response};
 use node::kv::{Answer, Command, Object, Proposal, Query, Refusal};
 use node::raft::NodeId;
 use node::reads::Reads;
-use node::server::{Options, run};
+use node::server::Options;
 use node::transport::Authority;
+
+use support::{options, serve};
 
 const N1: NodeId = NodeId(1);
 
@@ -24,32 +27,23 @@ fn start_with(dir: &Path, reads: Reads) -> SocketAddr {
     let certs = dir.join("certs");
     std::fs::create_dir(&certs).unwrap();
     Authority::new().unwrap().write(&certs, &["n1".into(), "client".into()]).unwrap();
-    serve(dir, &certs, reads)
+    serve(Options { reads, ..options(dir, &certs) })
 }
 
-/// Starts a node alone in its cluster, in a thread that ends with the test process. Returns where it serves.
-fn serve(dir: &Path, certs: &Path, reads: Reads) -> SocketAddr {
-    let options = Options {
-        id: N1,
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        peers: BTreeMap::new(),
-        founders: BTreeSet::from([N1]),
-        advertise: BTreeMap::new(),
-        data_dir: dir.join("data"),
-        certs: certs.into(),
-        trace: Some(dir.join("trace.jsonl")),
-        incarnation: 1,
-        seed: 7,
-        epoch: 0,
-        election_timeout: Duration::from_millis(100),
-        first_election_at: None,
-        snapshot_entries: 5,
-        reads,
-        plant: None,
-    };
-    let (sender, address) = std::sync::mpsc::channel();
-    std::thread::spawn(move || run(options, |address| sender.send(address).unwrap()).unwrap());
-    address.recv().unwrap()
+/// Waits until the trace tells of a refused connection with these words in its reason.
+async fn refusal(dir: &Path, words: &str) {
+    loop {
+        let trace = std::fs::read_to_string(dir.join("trace.jsonl")).unwrap();
+        let mut lines = trace.lines().map(|line| serde_json::from_str(line).unwrap_or_default());
+        let tells = |line: serde_json::Value| {
+            let reason = line["reason"].as_str().is_some_and(|reason| reason.contains(words));
+            line["event"] == "connection_refused" && reason && line["dialled"].is_null()
+        };
+        if lines.any(tells) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,6 +84,8 @@ async fn a_client_of_the_run_is_served() {
     };
     assert!(status.leads && status.leader == Some(N1) && status.commit == status.last_index);
     assert_eq!(status.reads, ReadCounts::default(), "as the leader, and it asked a majority");
+    let trace = std::fs::read_to_string(dir.path().join("trace.jsonl")).unwrap();
+    assert!(!trace.contains("connection_refused"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,6 +124,7 @@ async fn whoever_has_no_certificate_of_the_run_is_refused() {
         Ok(connection) => connection.call(&Request::Status).await.is_err(),
     };
     assert!(refused, "the node does not trust the client");
+    refusal(dir.path(), "UnknownIssuer").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,7 +135,7 @@ async fn whoever_shows_a_certificate_that_has_expired_is_refused() {
     // The node keeps a copy of the authority, so that it can sign for another client.
     let authority = Authority::of(&certs).unwrap();
     authority.write(&certs, &["n1".into(), "client".into()]).unwrap();
-    let address = serve(dir.path(), &certs, Reads::ReadIndex);
+    let address = serve(options(dir.path(), &certs));
     let call = async |name: &str| {
         let client = Client::open(&certs, name).unwrap();
         let session = client.connect(address, N1).await.ok()?;
@@ -149,6 +146,7 @@ async fn whoever_shows_a_certificate_that_has_expired_is_refused() {
     expired.write(&certs, &["late".into()]).unwrap();
     tokio::time::sleep(Duration::from_millis(1_100)).await; // Certificates count in seconds.
     assert!(call("late").await.is_none());
+    refusal(dir.path(), "expired").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,4 +156,5 @@ async fn a_node_under_another_name_is_not_taken_for_the_one_that_was_dialled() {
     let client = Client::open(&dir.path().join("certs"), "client").unwrap();
     assert!(client.connect(address, NodeId(2)).await.is_err());
     assert!(client.connect(address, N1).await.is_ok());
+    refusal(dir.path(), "not valid for name").await;
 }

@@ -65,6 +65,9 @@ struct Flat<'a> {
     hash: Option<Hash>,
     state: Option<Hash>,
     match_index: Option<u64>,
+    address: Option<String>,
+    dialled: Option<String>,
+    reason: Option<String>,
     from: Option<u64>,
 }
 
@@ -86,6 +89,7 @@ enum Kind {
     Acked,
     Committed,
     Applied,
+    ConnectionRefused,
     StateDigest,
 }
 
@@ -128,6 +132,11 @@ impl Flat<'_> {
             },
             Kind::Committed => Event::Committed { at: self.position()? },
             Kind::Applied => Event::Applied { at: self.position()?, state: self.state },
+            Kind::ConnectionRefused => Event::ConnectionRefused {
+                address: needed(self.address, "address")?,
+                dialled: self.dialled,
+                reason: needed(self.reason, "reason")?,
+            },
             Kind::StateDigest => Event::StateDigest {
                 index: needed(self.index, "index")?,
                 state: needed(self.state, "state")?,

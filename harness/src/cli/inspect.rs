@@ -47,6 +47,10 @@ fn describe(inspection: &Inspection) -> String {
     line("state", format!("term {}, {vote}", inspection.term));
     line("log", log(inspection));
     line("snapshot", snapshot(inspection));
+    if let Some(up_to) = inspection.repairing {
+        let text = format!("up to entry {up_to}: the node does not vote before it has that again");
+        line("repairing", text);
+    }
     for summary in &inspection.segments {
         line("segment", segment(summary));
     }

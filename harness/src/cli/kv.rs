@@ -374,6 +374,12 @@ fn line(status: &Status) -> String {
             line += &format!("  {count} reads {how}");
         }
     }
+    if let Some(up_to) = status.repairing {
+        line += &format!("  repairing up to {up_to}");
+    }
+    if status.disk_full {
+        line += "  disk full";
+    }
     let SyncFigures { count, p50_us, p99_us, max_us, .. } = status.syncs;
     line += &format!("  {count} syncs: p50 {p50_us} µs, p99 {p99_us} µs, max {max_us} µs");
     line

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use checker::verdict::ExitCode;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use node::bug::Bug;
 use node::raft::NodeId;
 use node::reads::Reads;
@@ -80,9 +80,21 @@ struct ServeArguments {
     /// How a leader makes sure that it may answer a read: `read-index` asks a majority each time, `lease` trusts its clock for a while and is not safe where processes stop
     #[arg(long, value_name = "HOW", default_value_t = Reads::ReadIndex)]
     reads: Reads,
+    /// What to do about a damaged data directory
+    #[arg(long, value_enum, default_value_t = OnCorruption::Refuse)]
+    on_corruption: OnCorruption,
     /// Behave wrongly in this one way
     #[arg(long)]
     plant: Option<Bug>,
+}
+
+/// What becomes of a node whose data directory is damaged.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OnCorruption {
+    /// Do not start, and say what is damaged
+    Refuse,
+    /// Set the directory aside, and get what is lost from the other nodes; do not vote until it is all there
+    Repair,
 }
 
 pub(super) fn node_address(text: &str) -> Result<(NodeId, SocketAddr), String> {
@@ -158,6 +170,7 @@ fn serve(arguments: ServeArguments) -> ExitCode {
         first_election_at: arguments.first_election_at,
         snapshot_entries: arguments.snapshot_entries,
         reads: arguments.reads,
+        repair: matches!(arguments.on_corruption, OnCorruption::Repair),
         plant: arguments.plant,
     };
     let ready = |address: SocketAddr| {

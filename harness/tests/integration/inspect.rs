@@ -16,7 +16,7 @@ fn data_directory(place: &Place) -> (Storage, PathBuf) {
         LogWrite::Append(Entry { index: LogIndex(index), term: Term(4), payload })
     };
     let hard_state = HardState { term: Term(4), vote: Some(NodeId(3)) };
-    storage.persist(Some(hard_state), vec![entry(1), entry(2), entry(3)]).unwrap();
+    storage.persist(Some(hard_state), &[entry(1), entry(2), entry(3)]).unwrap();
     storage.save_snapshot(LogIndex(2), Term(4), b"voters", b"state").unwrap();
     (storage, dir.join("00000000000000000001.wal"))
 }

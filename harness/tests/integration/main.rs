@@ -1,6 +1,8 @@
 //! The binary as a user runs it, on real processes.
 
 mod bad_input;
+mod cluster;
+mod disks;
 mod inspect;
 mod recordings;
 mod runs;

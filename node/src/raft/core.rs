@@ -16,6 +16,9 @@ use super::{LogIndex, NodeId, RequestId, Term};
 use crate::bug::Bug;
 use crate::trace::{Event, Hash, Position, Record, TAIL_ENTRIES_MAX};
 
+/// No cluster comes so far by itself. Whoever took a later term from a peer could not begin the one after it.
+const TERM_MAX: Term = Term(1 << 62);
+
 /// What a node must know before it starts.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -36,6 +39,8 @@ pub struct Config {
     /// ask always. Must be shorter than any election time-out, by as much as clocks may differ in their speed: a stopped process or a
     /// slow clock makes such reads stale (dissertation, 6.4.1).
     pub lease_ticks: Option<u32>,
+    /// Whether the shell can restore its state machine from these bytes, which a peer has sent: what it cannot take over must not replace what it has.
+    pub is_readable: fn(&[u8]) -> bool,
     /// Seeds the election time-outs.
     pub seed: u64,
     /// The mistake that this node makes on purpose, if any.
@@ -289,6 +294,9 @@ impl Raft {
     }
 
     fn handle_message(&mut self, from: NodeId, Message { term, body }: Message) {
+        if term > TERM_MAX {
+            return;
+        }
         match body {
             // Questions without consequences: they move nobody's term.
             Body::PreVote { last_index, last_term } => {

@@ -44,6 +44,7 @@ fn config(seed: u64) -> Config {
         first_election_timeout_ticks: None,
         limits: Limits { retained_entries: 2, chunk_bytes_max: 2, ..Limits::default() },
         lease_ticks: None,
+        is_readable: |state| state.len() % 3 > 0,
         seed,
         bug: None,
     }
@@ -59,7 +60,7 @@ impl Stranger {
 
     fn any(&mut self) -> u64 {
         match self.number(20) {
-            0 => 1 << 60,
+            0 => [1 << 60, u64::MAX][self.number(2) as usize],
             1 => 1_000,
             _ => self.number(8),
         }
@@ -132,7 +133,11 @@ impl Stranger {
     fn entries(&mut self, after: LogIndex) -> Vec<Entry> {
         let count = self.number(4);
         let entry = |place: u64| {
-            let index = if self.number(20) == 0 { self.index() } else { LogIndex(after.0 + place) };
+            let index = if self.number(20) == 0 {
+                self.index()
+            } else {
+                LogIndex(after.0.wrapping_add(place))
+            };
             let payload = match self.number(4) {
                 0 => Payload::Noop,
                 1 => Payload::Configuration(self.members()),

@@ -71,8 +71,9 @@ impl fmt::Display for Term {
 pub struct LogIndex(pub u64);
 
 impl LogIndex {
+    /// A peer may name any index: the last one has no next.
     pub(crate) fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 
     pub(crate) fn previous(self) -> Self {

@@ -109,12 +109,10 @@
 //!
 //! # What is not here
 //!
-//! *What only the simulation asks for yet*: the node's shell refuses to start on a damaged log.
-//!
 //! *Client sessions* (section 8) belong to the state machine: to Raft a retried command is a second command. *Flushing beside sending*
 //! (dissertation, 10.2.1): a leader's messages wait for its own disk, as everybody's do. *Witnesses, priorities, flexible quorums, group commit*: one majority rule
 //! for all. *Forwarding of proposals*: a follower names the leader, so that a client knows whom it asked. A snapshot is held in memory as a whole,
-//! by whoever sends and whoever receives it, and its bytes are trusted as the transport delivers them. A removed node is not told; it asks around in vain
+//! by whoever sends and whoever receives it, and its bytes are not protected beyond what the transport does; what the state machine cannot read is not installed. A removed node is not told; it asks around in vain
 //! until somebody stops it.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]

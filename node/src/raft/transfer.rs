@@ -47,21 +47,28 @@ impl Raft {
         })
     }
 
-    /// The shell wants somebody else to lead: the one named, or the voter who has most of the log.
+    /// The shell wants somebody else to lead: the one named, or of the voters that have been heard lately the one who has most of the log, and of several the one heard
+    /// last. Nobody who repairs its log would take over.
     pub(super) fn handle_transfer(&mut self, to: Option<NodeId>) {
         let configuration = self.configuration().clone();
         let ticks_left = self.config.election_timeout_ticks.end;
         let Role::Leader(leadership) = &mut self.role else { return };
-        let may_lead = leadership.progress.iter().filter(|(id, _)| {
-            configuration.voters.contains(id) && to.is_none_or(|wanted| wanted == **id)
+        let lately =
+            leadership.ticks.saturating_sub(self.config.election_timeout_ticks.start.into());
+        let may_lead = leadership.progress.iter().filter(|(id, progress)| {
+            let is_meant = to.map_or(progress.heard_at >= lately, |wanted| wanted == **id);
+            is_meant && configuration.voters.contains(id) && !progress.repairing
         });
-        let Some((to, _)) = may_lead.max_by_key(|(_, progress)| progress.match_index) else {
-            return;
-        };
-        let to = *to;
+        let best = may_lead.max_by_key(|(_, progress)| (progress.match_index, progress.heard_at));
+        let Some(to) = best.map(|(id, _)| *id) else { return };
         leadership.transfer = Some(Transfer { to, ticks_left });
         self.send_entries(to);
         self.maybe_hand_over(to);
+    }
+
+    /// Whether the leadership is on its way to another node.
+    pub fn is_handing_over(&self) -> bool {
+        matches!(&self.role, Role::Leader(leadership) if leadership.transfer.is_some())
     }
 
     /// Tells the next leader to begin, once it has the whole log.

@@ -45,6 +45,11 @@ pub enum Error {
     /// What was acknowledged may be lost.
     #[error("{0}; the node must not take part with an incomplete log")]
     Damaged(Damage),
+    /// What was acknowledged may be lost, and nobody knows how much: no repair could tell when it is over.
+    #[error(
+        "{0}; without a watermark nobody knows how much is lost: remove the node from its cluster, and let one with another name take its place"
+    )]
+    Irreparable(Damage),
     /// The directory is another node's.
     #[error("{} belongs to node {owner}, not to {id}", path.display())]
     WrongNode {

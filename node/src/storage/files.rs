@@ -17,8 +17,7 @@ pub(super) fn create_durably(
     let file = create(&temporary, fill).inspect_err(|_| {
         let _ = std::fs::remove_file(&temporary); // The next start does it otherwise.
     })?;
-    std::fs::rename(&temporary, path).map_err(io("rename", &temporary))?;
-    sync_directory(path.parent().expect("a file stands in a directory"))?;
+    rename(&temporary, path)?;
     Ok(file)
 }
 
@@ -42,6 +41,16 @@ pub(super) fn remove(path: &Path) -> Result<(), Error> {
 pub(super) fn sync_directory(dir: &Path) -> Result<(), Error> {
     let directory = File::open(dir).map_err(io("open", dir))?;
     directory.sync_all().map_err(io("sync", dir))
+}
+
+/// The directory in which a file or directory stands.
+pub(super) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+}
+
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    std::fs::rename(from, to).map_err(io("rename", from))?;
+    sync_directory(parent(to))
 }
 
 /// The files of a directory, in the order of their names.

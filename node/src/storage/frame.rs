@@ -11,6 +11,8 @@
 //! The highest bit of `kind` marks the first frame of a batch. A batch is synced before the next is begun; so a good first frame behind a bad place proves that
 //! the bad place had been durable. Other frames behind it prove nothing: the pages of one unsynced write reach the disk in any order.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::raft::{Entry, HardState, LogIndex, NodeId, Term};
@@ -25,13 +27,14 @@ const ENTRY: u8 = 1;
 const HARD_STATE: u8 = 2;
 const TRUNCATE: u8 = 3;
 const SNAPSHOT: u8 = 4;
+const REPAIR: u8 = 5;
 const BEGINS_BATCH: u8 = 0x80;
 
 /// What a frame holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Record {
+pub(super) enum Record<'a> {
     /// An entry at the end of the log.
-    Entry(Entry),
+    Entry(Cow<'a, Entry>),
     /// Term and vote from here on.
     HardState(HardState),
     /// The entry at `from` and all after it are gone.
@@ -40,6 +43,8 @@ pub(super) enum Record {
     ///
     /// Which of the two is written down, as it cannot be told from a log whose first segments have been deleted.
     Snapshot { mark: SnapshotMark, replaces_log: bool },
+    /// From here on the log lacks what may have been acknowledged, up to that entry; or it lacks nothing any more.
+    Repair { up_to: Option<LogIndex> },
 }
 
 /// Which snapshot.
@@ -52,7 +57,7 @@ pub struct SnapshotMark {
 }
 
 /// Encodes a batch behind a frame with checksum `previous`; returns the bytes and the checksum of the last frame.
-pub(super) fn encode_batch(records: &[Record], previous: u32) -> (Vec<u8>, u32) {
+pub(super) fn encode_batch(records: &[Record<'_>], previous: u32) -> (Vec<u8>, u32) {
     let mut bytes = Vec::new();
     let mut checksum = previous;
     for (place, record) in records.iter().enumerate() {
@@ -62,12 +67,13 @@ pub(super) fn encode_batch(records: &[Record], previous: u32) -> (Vec<u8>, u32) 
     (bytes, checksum)
 }
 
-fn encode(record: &Record, flags: u8, previous: u32, out: &mut Vec<u8>) -> u32 {
+fn encode(record: &Record<'_>, flags: u8, previous: u32, out: &mut Vec<u8>) -> u32 {
     let (kind, term, index) = match record {
         Record::Entry(entry) => (ENTRY, entry.term, entry.index),
         Record::HardState(state) => (HARD_STATE, state.term, LogIndex(0)),
         Record::Truncate { from } => (TRUNCATE, Term(0), *from),
         Record::Snapshot { mark, .. } => (SNAPSHOT, mark.term, mark.index),
+        Record::Repair { up_to } => (REPAIR, Term(0), up_to.unwrap_or_default()),
     };
     let start = out.len();
     out.extend([0; PREVIOUS_AT]); // Length and checksum are known at the end.
@@ -81,7 +87,7 @@ fn encode(record: &Record, flags: u8, previous: u32, out: &mut Vec<u8>) -> u32 {
         }
         Record::HardState(HardState { vote: Some(vote), .. }) => out.extend(vote.0.to_le_bytes()),
         Record::Snapshot { replaces_log, .. } => out.push(u8::from(*replaces_log)),
-        Record::HardState(_) | Record::Truncate { .. } => {}
+        Record::HardState(_) | Record::Truncate { .. } | Record::Repair { .. } => {}
     }
     let frame = &mut out[start..];
     let length = u32::try_from(frame.len() - HEAD_BYTES).expect("a record is far below 4 GiB");
@@ -109,7 +115,7 @@ impl<'a> Frame<'a> {
     pub(super) fn decode(bytes: &'a [u8]) -> Option<Self> {
         let length = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
         let frame = Self { bytes: bytes.get(..HEAD_BYTES.checked_add(length)?)? };
-        let known = matches!(frame.kind(), ENTRY | HARD_STATE | TRUNCATE | SNAPSHOT);
+        let known = matches!(frame.kind(), ENTRY | HARD_STATE | TRUNCATE | SNAPSHOT | REPAIR);
         (known && checksum(frame.bytes) == frame.checksum()).then_some(frame)
     }
 
@@ -131,13 +137,14 @@ impl<'a> Frame<'a> {
     }
 
     /// What it holds; nothing if it was written by a version with other payloads.
-    pub(super) fn record(&self) -> Option<Record> {
+    pub(super) fn record(&self) -> Option<Record<'static>> {
         let term = Term(u64::from_le_bytes(self.field(KIND_AT + 1)));
         let index = LogIndex(u64::from_le_bytes(self.field(KIND_AT + 9)));
         let payload = &self.bytes[HEAD_BYTES..];
         Some(match self.kind() {
             ENTRY => {
-                Record::Entry(Entry { term, index, payload: postcard::from_bytes(payload).ok()? })
+                let payload = postcard::from_bytes(payload).ok()?;
+                Record::Entry(Cow::Owned(Entry { term, index, payload }))
             }
             HARD_STATE => {
                 let vote = match payload {
@@ -147,6 +154,7 @@ impl<'a> Frame<'a> {
                 Record::HardState(HardState { term, vote })
             }
             TRUNCATE => Record::Truncate { from: index },
+            REPAIR => Record::Repair { up_to: (index > LogIndex(0)).then_some(index) },
             _ => {
                 let mark = SnapshotMark { index, term };
                 Record::Snapshot { mark, replaces_log: *payload.first()? != 0 }

@@ -33,6 +33,8 @@ pub struct Inspection {
     pub log: Option<LogSummary>,
     /// The newest snapshot.
     pub snapshot: Option<SnapshotSummary>,
+    /// How far the log may have reached before it was damaged. Until the node has that again it neither votes nor stands.
+    pub repairing: Option<LogIndex>,
     /// The segments that were read, oldest first.
     pub segments: Vec<SegmentSummary>,
     /// How far the log had been synced.
@@ -109,6 +111,7 @@ impl Inspection {
                 last_term: last.term,
             }),
             snapshot,
+            repairing: found.shape.repairing,
             segments: found.segments,
             watermark: found.slots.newest.map(|(_, watermark)| watermark),
             unreadable_watermark_slots: found.slots.unreadable,

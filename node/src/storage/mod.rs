@@ -12,7 +12,7 @@
 //!
 //! Every change of term, vote or log is a frame. The changes of a batch are one write and one sync, and nobody hears of them before; hard state and log are
 //! in the same file, so that one sync is enough. At start everything is read and verified (recovery.rs): a write in whose middle the process died is cut off,
-//! anything else that is not as it was written is damage, and the node refuses to start.
+//! anything else that is not as it was written is damage, and the node refuses to start, or begins to repair it (repair.rs).
 //!
 //! What fails to be written is never tried again: the process ends. Only for want of space the caller may go on, as nothing was written then.
 
@@ -22,6 +22,7 @@ mod frame;
 mod inspect;
 mod latency;
 mod recovery;
+mod repair;
 mod segment;
 mod shape;
 mod snapshot;
@@ -29,6 +30,7 @@ mod snapshot;
 mod tests;
 mod watermark;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +42,7 @@ pub use self::frame::SnapshotMark;
 pub use self::inspect::{Inspection, LogSummary, SnapshotSummary, inspect};
 pub use self::latency::{SyncFigures, SyncTimes};
 pub use self::recovery::{SegmentSummary, TornTail};
+pub use self::repair::Repair;
 pub use self::snapshot::StoredSnapshot;
 pub use self::watermark::{Position, Watermark};
 
@@ -80,6 +83,8 @@ pub struct Recovered {
     pub entries: Vec<Entry>,
     /// The incomplete last write that was cut off, if there was one.
     pub torn_tail: Option<TornTail>,
+    /// How far the log may have reached before it was damaged, as long as [`Storage::end_repair`] was not called.
+    pub repairing: Option<LogIndex>,
 }
 
 /// What opening a directory gives.
@@ -135,18 +140,7 @@ impl Storage {
 
     /// As [`Self::open`], but damage is a result: who can repair it learns what is left.
     pub fn open_or_salvage(dir: &Path, id: NodeId, settings: Settings) -> Result<Opened, Error> {
-        create_directory(dir)?;
-        let lock = lock(dir)?;
-        let found = match recovery::read(dir)? {
-            Some(found) => found,
-            None => {
-                WatermarkFile::create(dir)?;
-                recovery::read(dir)?.expect("the watermark is there")
-            }
-        };
-        if let Some(owner) = found.node.filter(|owner| *owner != id) {
-            return Err(Error::WrongNode { path: dir.to_path_buf(), owner, id });
-        }
+        let (lock, found) = find(dir, id)?;
         match found.damage.clone() {
             Some(damage) => Ok(Opened::Damaged(Box::new(Salvaged::new(damage, found)))),
             None => Self::resume(dir, id, settings, lock, found),
@@ -157,11 +151,11 @@ impl Storage {
     pub fn persist(
         &mut self,
         hard_state: Option<HardState>,
-        log: Vec<LogWrite>,
+        log: &[LogWrite],
     ) -> Result<(), Error> {
-        let log = log.into_iter().map(|write| match write {
-            LogWrite::Truncate { from } => Record::Truncate { from },
-            LogWrite::Append(entry) => Record::Entry(entry),
+        let log = log.iter().map(|write| match write {
+            LogWrite::Truncate { from } => Record::Truncate { from: *from },
+            LogWrite::Append(entry) => Record::Entry(Cow::Borrowed(entry)),
         });
         let records: Vec<_> = hard_state.map(Record::HardState).into_iter().chain(log).collect();
         if records.is_empty() { Ok(()) } else { self.change(|storage| storage.append(&records)) }
@@ -203,6 +197,16 @@ impl Storage {
             }
             if segments.is_empty() { Ok(()) } else { files::sync_directory(&storage.dir) }
         })
+    }
+
+    /// How far the log may have reached before it was damaged, until everything is there again.
+    pub fn repairing(&self) -> Option<LogIndex> {
+        self.shape.repairing
+    }
+
+    /// Everything that was lost is there again.
+    pub fn end_repair(&mut self) -> Result<(), Error> {
+        self.change(|storage| storage.append(&[Record::Repair { up_to: None }]))
     }
 
     /// How long syncs of the log have taken since it was opened.
@@ -261,7 +265,7 @@ impl Storage {
         result
     }
 
-    fn append(&mut self, records: &[Record]) -> Result<(), Error> {
+    fn append(&mut self, records: &[Record<'_>]) -> Result<(), Error> {
         let (mut bytes, mut chain) = encode_batch(records, self.chain);
         if !self.segment.has_room(bytes.len()) {
             self.begin_segment()?;
@@ -291,7 +295,7 @@ impl Storage {
         self.watermark.write(&Watermark {
             position: self.segment.position(),
             chain: self.chain,
-            last_index: self.shape.last(),
+            last_index: self.shape.last_promised(),
             term: self.shape.hard_state.term,
         })
     }
@@ -313,7 +317,26 @@ impl From<Found> for Recovered {
             first_index: found.shape.first(),
             entries: found.entries,
             torn_tail: found.torn_tail,
+            repairing: found.shape.repairing,
         }
+    }
+}
+
+/// Locks a directory, which may be new, and reads what is there.
+fn find(dir: &Path, id: NodeId) -> Result<(File, Found), Error> {
+    repair::finish(dir)?;
+    create_directory(dir)?;
+    let lock = lock(dir)?;
+    let found = match recovery::read(dir)? {
+        Some(found) => found,
+        None => {
+            WatermarkFile::create(dir)?;
+            recovery::read(dir)?.expect("the watermark is there")
+        }
+    };
+    match found.node.filter(|owner| *owner != id) {
+        Some(owner) => Err(Error::WrongNode { path: dir.to_path_buf(), owner, id }),
+        None => Ok((lock, found)),
     }
 }
 
@@ -323,10 +346,7 @@ fn create_directory(dir: &Path) -> Result<(), Error> {
         return Ok(());
     }
     std::fs::create_dir_all(dir).map_err(io("create", dir))?;
-    match dir.parent() {
-        Some(parent) if parent != Path::new("") => files::sync_directory(parent),
-        _ => files::sync_directory(Path::new(".")),
-    }
+    files::sync_directory(files::parent(dir))
 }
 
 /// Two processes on one directory would each undo what the other wrote. The lock goes with the process.

@@ -71,7 +71,7 @@ pub(super) struct Found {
     pub(super) entries: Vec<Entry>,
     pub(super) snapshot: Option<StoredSnapshot>,
     /// The frame that the log lacks where it does not know the snapshot yet; `shape` and `entries` do not either.
-    pub(super) unmarked_snapshot: Option<Record>,
+    pub(super) unmarked_snapshot: Option<Record<'static>>,
     pub(super) segments: Vec<SegmentSummary>,
     /// Where the next frame goes; segment 0 if there is none.
     pub(super) end: Position,
@@ -121,9 +121,9 @@ impl Found {
     }
 
     /// Does to the entries what `record` did to the shape.
-    fn mirror(&mut self, record: Record) {
+    fn mirror(&mut self, record: Record<'static>) {
         match record {
-            Record::Entry(entry) => self.entries.push(entry),
+            Record::Entry(entry) => self.entries.push(entry.into_owned()),
             _ => self.entries.truncate((self.shape.next().0 - self.shape.first().0) as usize),
         }
     }
@@ -353,7 +353,8 @@ impl<'a> Reader<'a> {
                 Some(Record::Entry(entry)) => claims.raise(entry.index, entry.term),
                 Some(Record::HardState(state)) => claims.raise(LogIndex(0), state.term),
                 Some(Record::Snapshot { mark, .. }) => claims.raise(mark.index, mark.term),
-                Some(Record::Truncate { .. }) | None => {}
+                Some(Record::Repair { up_to: Some(index) }) => claims.raise(index, Term(0)),
+                Some(Record::Repair { up_to: None } | Record::Truncate { .. }) | None => {}
             }
         }
     }
@@ -361,7 +362,7 @@ impl<'a> Reader<'a> {
     /// The last checks, which need everything.
     fn finish(mut self) -> Found {
         let found = &mut self.found;
-        found.claims.raise(found.shape.last(), found.shape.hard_state.term);
+        found.claims.raise(found.shape.last_promised(), found.shape.hard_state.term);
         found.claims.raise(self.watermark.last_index, self.watermark.term);
         let covered = found.snapshot.as_ref().map_or(LogIndex(0), |snapshot| snapshot.index);
         if found.shape.first() > covered.next() {
@@ -393,10 +394,11 @@ impl SegmentSummary {
         }
     }
 
-    fn count(&mut self, bytes: usize, record: &Record) {
+    fn count(&mut self, bytes: usize, record: &Record<'_>) {
         self.used_bytes += bytes as u64;
         self.frames += 1;
-        if let Record::Entry(Entry { index, term, .. }) = record {
+        if let Record::Entry(entry) = record {
+            let Entry { index, term, .. } = entry.as_ref();
             let (low, high) = self.indices.unwrap_or((*index, *index));
             self.indices = Some((low.min(*index), high.max(*index)));
             let (low, high) = self.terms.unwrap_or((*term, *term));

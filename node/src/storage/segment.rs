@@ -5,8 +5,8 @@
 //! ```
 //!
 //! A segment begins where the one before ended: `first_index` is where the next entry would go, `previous` is the checksum of the last
-//! frame, from which the chain goes on. Right behind the header stand the hard state and the mark of the newest snapshot once more, so that older segments can
-//! be deleted. A segment gets its name when all that is durable; one with a bad header is therefore damaged, not young.
+//! frame, from which the chain goes on. Right behind the header stand the hard state, the mark of the newest snapshot and that of a repair once more, so that older
+//! segments can be deleted. A segment gets its name when all that is durable; one with a bad header is therefore damaged, not young.
 //!
 //! Space is allocated ahead, so that a sync need not write the file's size too. What is allocated doubles with what is used, up to the size of a segment:
 //! the node of a short run leaves a small directory. The zeros ahead are the end of the log; segments are never used again.
@@ -101,6 +101,7 @@ impl Segment {
     ) -> Result<(Self, u32), Error> {
         let mut records = vec![Record::HardState(shape.hard_state)];
         records.extend(shape.snapshot.map(|mark| shape.snapshot_record(mark)));
+        records.extend(shape.repairing.map(|up_to| Record::Repair { up_to: Some(up_to) }));
         let header = Header { node, segment: number, first_index: shape.next(), previous };
         let (frames, chain) = encode_batch(&records, previous);
         let content = [header.encode(), frames].concat();

@@ -12,6 +12,8 @@ pub(super) struct Shape {
     pub(super) hard_state: HardState,
     /// The newest durable snapshot.
     pub(super) snapshot: Option<SnapshotMark>,
+    /// How far the log may have reached before it was damaged, until everything is there again.
+    pub(super) repairing: Option<LogIndex>,
     /// Each segment's number and the first entry that still lives in it or, where none does, behind it.
     segments: Vec<(u64, LogIndex)>,
     /// Where the next entry goes.
@@ -26,6 +28,7 @@ impl Shape {
         Self {
             hard_state: HardState::default(),
             snapshot: None,
+            repairing: None,
             segments: Vec::new(),
             next,
             terms: Vec::new(),
@@ -49,6 +52,11 @@ impl Shape {
         self.next.previous()
     }
 
+    /// The last entry that may ever have been acknowledged.
+    pub(super) fn last_promised(&self) -> LogIndex {
+        self.repairing.map_or(self.last(), |up_to| up_to.max(self.last()))
+    }
+
     pub(super) fn term(&self, index: LogIndex) -> Option<Term> {
         if index < self.first() || index >= self.next {
             return None;
@@ -57,7 +65,7 @@ impl Shape {
     }
 
     /// Takes a record. An error says which rule it breaks, and leaves the shape as it was.
-    pub(super) fn apply(&mut self, record: &Record) -> Result<(), &'static str> {
+    pub(super) fn apply(&mut self, record: &Record<'_>) -> Result<(), &'static str> {
         match record {
             Record::HardState(state) => self.hard_state = *state,
             Record::Entry(entry) if entry.index != self.next => {
@@ -71,13 +79,14 @@ impl Shape {
             }
             Record::Truncate { from } => self.truncate(*from)?,
             Record::Snapshot { mark, replaces_log } => self.mark_snapshot(*mark, *replaces_log)?,
+            Record::Repair { up_to } => self.repairing = *up_to,
         }
         Ok(())
     }
 
     /// The record of a snapshot that has been saved, by Raft's rule (figure 13, steps 6 and 7): what follows the snapshot stays if the entry it ends with is
     /// in the log; else the log is of another history, or too short, and goes.
-    pub(super) fn snapshot_record(&self, mark: SnapshotMark) -> Record {
+    pub(super) fn snapshot_record(&self, mark: SnapshotMark) -> Record<'static> {
         Record::Snapshot { mark, replaces_log: self.lacks(mark) }
     }
 

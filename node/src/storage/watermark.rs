@@ -45,7 +45,7 @@ pub struct Watermark {
     pub position: Position,
     /// The checksum of that frame.
     pub chain: u32,
-    /// The end of the log, in entries.
+    /// The last entry that may have been acknowledged: the last of the log, unless a repair is to bring back more.
     pub last_index: LogIndex,
     /// The node's term.
     pub term: Term,

@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 
 use quinn::congestion::{Controller, ControllerFactory};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{ClientConfig, Endpoint, EndpointConfig, ServerConfig, TransportConfig, VarInt};
+use quinn::{
+    ClientConfig, ConnectionError, Endpoint, EndpointConfig, ServerConfig, TransportConfig,
+    TransportErrorCode, VarInt,
+};
 use quinn_proto::HashedConnectionIdGenerator;
 use ring::hmac;
 use rustls::RootCertStore;
@@ -46,7 +49,7 @@ pub enum ConnectError {
     Dial(#[from] quinn::ConnectError),
     /// The handshake failed.
     #[error("handshake failed: {0}")]
-    Handshake(#[from] quinn::ConnectionError),
+    Handshake(#[from] ConnectionError),
     /// Nobody answered in time.
     #[error("no answer within {} ms", CONNECT_TIMEOUT.as_millis())]
     TimedOut,
@@ -124,7 +127,24 @@ fn server_config(identity: &Identity) -> Result<ServerConfig, Error> {
     Ok(config)
 }
 
+/// Why a connection failed, if it was for a certificate that one end does not accept.
+pub(crate) fn refusal(error: &ConnectionError) -> Option<String> {
+    // A code of 0x100 and more stands for an alert of TLS (RFC 9001, 4.8).
+    let is_alert = |code: TransportErrorCode| (0x100..0x200).contains(&u64::from(code));
+    match error {
+        ConnectionError::TransportError(error) if is_alert(error.code) => Some(error.to_string()),
+        ConnectionError::ConnectionClosed(close) if is_alert(close.error_code) => {
+            Some(close.to_string())
+        }
+        _ => None,
+    }
+}
+
 /// How to dial a node of the run, as a peer or as a client.
+///
+/// # Errors
+///
+/// If the identity's certificate and key do not belong together, or cannot be used.
 pub fn client_config(identity: &Identity, alpn: &[u8]) -> Result<ClientConfig, Error> {
     let mut tls = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?

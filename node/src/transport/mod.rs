@@ -2,14 +2,16 @@
 //!
 //! One UDP endpoint a node serves peers and clients and dials the peers, so that every datagram of a node comes from one address.
 //! Each pair of nodes has two connections: each node sends its messages on the one that it opened. Every message has a
-//! stream of its own, so that a lost packet holds up one message and not those behind it.
+//! stream of its own, so that a lost packet holds up one message and not those behind it. Pieces of snapshots are sent beside the others and give way to them.
 
 mod certificates;
 mod endpoint;
 mod frame;
+mod outbox;
 mod peers;
 
 pub use self::certificates::{Authority, Identity};
+pub(crate) use self::endpoint::refusal;
 pub use self::endpoint::{
     CLIENT_ALPN, ConnectError, PEER_ALPN, client_config, connect, dialing, listening,
 };

@@ -5,17 +5,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{ClientConfig, Connection, Endpoint, ReadToEndError};
+use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, ReadToEndError};
 use rustls::pki_types::CertificateDer;
-use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
-use super::endpoint::{PEER_ALPN, client_config, connect};
+use super::endpoint::{ConnectError, PEER_ALPN, client_config, connect, refusal};
 use super::frame::{FRAME_BYTES_MAX, decode, encode};
+use super::outbox::Outbox;
 use super::{Error, Identity};
-use crate::raft::{Message, NodeId};
+use crate::raft::{Body, Message, NodeId};
+use crate::trace::Event;
 
-/// Messages that may wait for one peer. Beyond it they are dropped, which Raft must bear anyway.
-const OUTBOX_MESSAGES_MAX: usize = 1_024;
 /// Pause between two dials.
 const REDIAL_PAUSE: Duration = Duration::from_millis(50);
 /// A connection on which nothing at all came back for so long is dropped: acknowledgements of keep-alives come several
@@ -23,33 +23,48 @@ const REDIAL_PAUSE: Duration = Duration::from_millis(50);
 const SILENCE_MAX: Duration = Duration::from_millis(700);
 const SILENCE_CHECK: Duration = Duration::from_millis(100);
 
-/// The sending side: one connection and one outbox a peer, each kept up by a task of its own.
+/// Why somebody of our authority is turned away.
+const NOT_A_PEER: &str = "not a peer's certificate";
+/// Of several streams of a connection those of higher priority are sent first; messages have 0.
+const SNAPSHOT_PRIORITY: i32 = -1;
+
+/// The sending side: a connection to each peer, kept up by a task of its own for as long as this lives.
 #[derive(Debug)]
 pub struct Peers {
-    outboxes: BTreeMap<NodeId, mpsc::Sender<Message>>,
+    outboxes: BTreeMap<NodeId, Arc<Outboxes>>,
+    _links: JoinSet<()>,
+}
+
+/// What waits for one peer. Pieces of snapshots have their own: a large one on a slow link must not hold up the heartbeats that say it is worth waiting for.
+#[derive(Debug, Default)]
+struct Outboxes {
+    messages: Outbox,
+    snapshots: Outbox,
 }
 
 impl Peers {
-    /// Begins to dial every peer, for ever. Must be called within a tokio runtime.
+    /// Begins to dial every peer, for ever, and tells `refused` of each dial that fails for a certificate. Must be called within a tokio runtime.
     pub fn dial(
         endpoint: &Endpoint,
         identity: &Identity,
         addresses: &BTreeMap<NodeId, SocketAddr>,
+        refused: impl Fn(Event) + Clone + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let config = client_config(identity, PEER_ALPN)?;
-        let mut outboxes = BTreeMap::new();
+        let (mut outboxes, mut links) = (BTreeMap::new(), JoinSet::new());
         for (peer, address) in addresses {
-            let (sender, outbox) = mpsc::channel(OUTBOX_MESSAGES_MAX);
+            let waiting = Arc::<Outboxes>::default();
             let link = Link {
                 endpoint: endpoint.clone(),
                 config: config.clone(),
                 peer: *peer,
                 address: *address,
+                outboxes: waiting.clone(),
             };
-            tokio::spawn(link.keep_up(outbox));
-            outboxes.insert(*peer, sender);
+            links.spawn(link.keep_up(refused.clone()));
+            outboxes.insert(*peer, waiting);
         }
-        Ok(Self { outboxes })
+        Ok(Self { outboxes, _links: links })
     }
 
     /// Whether it was said where this peer is.
@@ -59,8 +74,10 @@ impl Peers {
 
     /// Sends a message, or drops it: there is no promise that it arrives.
     pub fn send(&self, to: NodeId, message: Message) {
-        if let Some(outbox) = self.outboxes.get(&to) {
-            let _ = outbox.try_send(message);
+        let Some(outboxes) = self.outboxes.get(&to) else { return };
+        match message.body {
+            Body::InstallSnapshot { .. } => outboxes.snapshots.push(message),
+            _ => outboxes.messages.push(message),
         }
     }
 }
@@ -71,68 +88,66 @@ struct Link {
     config: ClientConfig,
     peer: NodeId,
     address: SocketAddr,
+    outboxes: Arc<Outboxes>,
 }
 
 impl Link {
-    async fn keep_up(self, mut outbox: mpsc::Receiver<Message>) {
+    async fn keep_up(self, refused: impl Fn(Event)) {
         loop {
             let name = self.peer.to_string();
             match connect(&self.endpoint, self.config.clone(), self.address, &name).await {
                 Ok(connection) => {
                     tracing::debug!(peer = %self.peer, "connected");
-                    if send_all(&connection, &mut outbox).await.is_shutdown() {
-                        return;
-                    }
+                    self.send_all(&connection).await;
                     tracing::debug!(peer = %self.peer, "connection lost");
+                    self.maybe_refused(connection.close_reason().as_ref(), &refused);
                 }
-                Err(error) => tracing::trace!(peer = %self.peer, %error, "cannot connect"),
+                Err(error) => {
+                    tracing::trace!(peer = %self.peer, %error, "cannot connect");
+                    if let ConnectError::Handshake(error) = &error {
+                        self.maybe_refused(Some(error), &refused);
+                    }
+                }
             }
             tokio::time::sleep(REDIAL_PAUSE).await;
             // What waited for a connection is out of date: Raft sends what matters again.
-            while outbox.try_recv().is_ok() {}
+            self.outboxes.messages.clear();
+            self.outboxes.snapshots.clear();
         }
     }
-}
 
-/// Why sending ended.
-enum Ended {
-    ConnectionLost,
-    Shutdown,
-}
-
-impl Ended {
-    fn is_shutdown(&self) -> bool {
-        matches!(self, Self::Shutdown)
+    /// Tells of a connection that was lost for a certificate.
+    fn maybe_refused(&self, error: Option<&ConnectionError>, refused: &impl Fn(Event)) {
+        if let Some(reason) = error.and_then(refusal) {
+            let (address, dialled) = (self.address, Some(self.peer));
+            refused(Event::ConnectionRefused { address, dialled, reason });
+        }
     }
-}
 
-/// Sends until the connection is lost, or falls silent.
-async fn send_all(connection: &Connection, outbox: &mut mpsc::Receiver<Message>) -> Ended {
-    let silence = silence(connection);
-    tokio::pin!(silence);
-    loop {
-        let message = tokio::select! {
-            message = outbox.recv() => message,
-            () = &mut silence => {
-                connection.close(0u32.into(), b"silent");
-                return Ended::ConnectionLost;
-            }
-        };
-        let Some(message) = message else { return Ended::Shutdown };
+    /// Sends until the connection is lost, or falls silent.
+    async fn send_all(&self, connection: &Connection) {
         tokio::select! {
-            sent = send(connection, &message) => if sent.is_err() { return Ended::ConnectionLost },
-            () = &mut silence => {
-                connection.close(0u32.into(), b"silent");
-                return Ended::ConnectionLost;
-            }
+            () = send_each(connection, &self.outboxes.messages, 0) => {}
+            () = send_each(connection, &self.outboxes.snapshots, SNAPSHOT_PRIORITY) => {}
+            () = silence(connection) => connection.close(0u32.into(), b"silent"),
         }
     }
 }
 
-async fn send(connection: &Connection, message: &Message) -> Result<(), quinn::WriteError> {
+/// Sends what is in an outbox, one message after the other, until the connection is lost.
+async fn send_each(connection: &Connection, outbox: &Outbox, priority: i32) {
+    while send(connection, &outbox.pop().await, priority).await.is_ok() {}
+}
+
+async fn send(
+    connection: &Connection,
+    message: &Message,
+    priority: i32,
+) -> Result<(), quinn::WriteError> {
     let mut stream = connection.open_uni().await?;
+    let _ = stream.set_priority(priority); // An error says that the connection is gone, which the next call will find.
     stream.write_all(&encode(message)).await?;
-    let _ = stream.finish(); // An error says that the connection is gone, which the next message will find.
+    let _ = stream.finish();
     Ok(())
 }
 
@@ -150,16 +165,19 @@ pub async fn silence(connection: &Connection) {
 
 /// Receives the messages of an accepted connection and hands each to `deliver`, until the connection is lost.
 ///
-/// A connection whose certificate is not a peer's is refused. A frame that is not one of ours is dropped: what a peer sends must not
+/// A connection whose certificate is not a peer's is refused, and `refused` told of it. A frame that is not one of ours is dropped: what a peer sends must not
 /// end this node.
 pub async fn serve_peer(
     connection: Connection,
     identity: Arc<Identity>,
     deliver: impl Fn(NodeId, Message) + Clone + Send + Sync + 'static,
+    refused: impl Fn(Event),
 ) {
     let Some(peer) = peer_of(&connection, &identity) else {
-        tracing::warn!(address = %connection.remote_address(), "refused: not a peer's certificate");
-        connection.close(1u32.into(), b"not a peer");
+        let (address, dialled) = (connection.remote_address(), None);
+        tracing::warn!(%address, "refused: not a peer's certificate");
+        refused(Event::ConnectionRefused { address, dialled, reason: NOT_A_PEER.into() });
+        connection.close(1u32.into(), NOT_A_PEER.as_bytes());
         return;
     };
     while let Ok(mut stream) = connection.accept_uni().await {

@@ -84,6 +84,7 @@ impl Indexes {
             | Event::BecamePreCandidate
             | Event::BecameCandidate
             | Event::Configured { .. }
+            | Event::ConnectionRefused { .. }
             | Event::StateDigest { .. }
             | Event::VoteGranted { .. } => {}
         }

@@ -395,7 +395,7 @@ mod tests {
             MessageRelay::open(&names, directory.path(), 1, journal, |_, _| address).unwrap();
         let dialer = dialing().unwrap();
         let addresses = BTreeMap::from([("n2".parse().unwrap(), relay.entrance("n1", "n2"))]);
-        let sender = Peers::dial(&dialer, &identity("n1", "n2"), &addresses).unwrap();
+        let sender = Peers::dial(&dialer, &identity("n1", "n2"), &addresses, |_| {}).unwrap();
         Ends { relay, sender, receiver, connection: None, directory, _dialer: dialer }
     }
 

@@ -120,7 +120,7 @@ pub(super) fn event_words(event: &Event) -> String {
         }
         Event::Committed { at } => format!("has committed up to {}", at.index),
         Event::Applied { at } => format!("applies {}", at.index),
-        Event::StateDigest { .. } => unreachable!("the shell's"),
+        Event::ConnectionRefused { .. } | Event::StateDigest { .. } => unreachable!("the shell's"),
     }
 }
 

@@ -7,7 +7,7 @@ fn check_goes_on(dir: &Path, entries: &[Entry], what: &str) -> Recovered {
     let (mut storage, recovered) = open(dir);
     assert_eq!(recovered.entries, entries, "{what}");
     let next = entries.last().map_or(1, |last| last.index.0 + 1);
-    storage.persist(None, vec![append(next, 9)]).unwrap();
+    storage.persist(None, &[append(next, 9)]).unwrap();
     drop(storage);
     assert_eq!(open(dir).1.entries.last(), Some(&entry(next, 9)), "{what}");
     let leftovers = files::list(dir).unwrap().into_iter().filter(|path| files::is_temporary(path));
@@ -19,10 +19,11 @@ fn check_goes_on(dir: &Path, entries: &[Entry], what: &str) -> Recovered {
 fn one_more_batch(batch: Vec<LogWrite>) -> (TempDir, Vec<(PathBuf, Vec<u8>)>, PathBuf, usize) {
     let dir = tempfile::tempdir().unwrap();
     let (mut storage, _) = Storage::open(dir.path(), N1).unwrap();
-    storage.persist(None, small_log().into_iter().map(LogWrite::Append).collect()).unwrap();
+    let log: Vec<_> = small_log().into_iter().map(LogWrite::Append).collect();
+    storage.persist(None, &log).unwrap();
     let watermark = std::fs::read(dir.path().join(watermark::FILE_NAME)).unwrap();
     let began = end(dir.path()).offset as usize;
-    storage.persist(None, batch).unwrap();
+    storage.persist(None, &batch).unwrap();
     drop(storage);
     std::fs::write(dir.path().join(watermark::FILE_NAME), watermark).unwrap();
     let files = contents(dir.path());
@@ -71,7 +72,7 @@ fn a_hole_in_the_last_write_is_torn_and_in_the_one_before_it_is_damage() {
     let (mut storage, _) = Storage::open(dir.path(), N1).unwrap();
     // Its vote for n1 ends in zeros, as what is allocated ahead does.
     let hard_state = HardState { term: Term(3), vote: Some(N1) };
-    storage.persist(Some(hard_state), vec![]).unwrap();
+    storage.persist(Some(hard_state), &[]).unwrap();
     drop(storage);
     let mut hole = std::fs::read(&path).unwrap();
     hole[began..began + 30].fill(0);
@@ -166,7 +167,7 @@ fn a_crash_while_a_snapshot_is_saved_leaves_the_old_or_the_new_one() {
             assert_eq!(recovered.snapshot.as_ref().unwrap().data, b"new", "{what}");
             assert_eq!(recovered.entries, behind, "{what}");
             assert!(!old_path.exists(), "{what}");
-            storage.persist(None, vec![append(next, 9)]).unwrap();
+            storage.persist(None, &[append(next, 9)]).unwrap();
             drop(storage);
             let again = open(dir.path()).1;
             assert_eq!(again.snapshot, recovered.snapshot, "{what}");
@@ -192,7 +193,7 @@ fn a_crash_in_the_middle_of_a_compaction_loses_nothing_that_is_needed() {
         let (mut storage, recovered) = open(dir.path());
         assert_eq!(recovered.snapshot.unwrap().index, LogIndex(9));
         assert_eq!(recovered.hard_state, hard_state(2), "{removed} removed");
-        storage.persist(None, vec![append(10, 9)]).unwrap();
+        storage.persist(None, &[append(10, 9)]).unwrap();
         drop(storage);
         assert_eq!(open(dir.path()).1.entries.last(), Some(&entry(10, 9)), "{removed} removed");
     }

@@ -71,7 +71,7 @@ fn with_a_watermark_that_lags_only_the_last_batch_is_in_doubt() {
     let lagging = {
         let (mut storage, _) = open(dir.path());
         let before = std::fs::read(dir.path().join(watermark::FILE_NAME)).unwrap();
-        storage.persist(None, vec![append(10, 2)]).unwrap();
+        storage.persist(None, &[append(10, 2)]).unwrap();
         before
     };
     std::fs::write(dir.path().join(watermark::FILE_NAME), lagging).unwrap();
@@ -169,8 +169,8 @@ fn missing_files_are_noticed() {
 fn a_log_that_begins_late_needs_a_snapshot() {
     let dir = tempfile::tempdir().unwrap();
     let (mut storage, _) = open(dir.path());
-    storage.persist(None, (1..=5).map(|index| append(index, 1)).collect()).unwrap();
-    storage.persist(None, vec![append(6, 1)]).unwrap();
+    storage.persist(None, &appends(1..=5)).unwrap();
+    storage.persist(None, &[append(6, 1)]).unwrap();
     drop(storage);
     let segments = segment_paths(dir.path());
     let first_with_entries = 2; // The first was too small for the first batch.
@@ -186,7 +186,7 @@ fn a_log_that_begins_late_needs_a_snapshot() {
 fn an_old_copy_of_a_file_is_noticed() {
     let (dir, old) = small_log_directory();
     let (mut storage, _) = open(dir.path());
-    storage.persist(Some(hard_state(3)), vec![append(10, 3)]).unwrap();
+    storage.persist(Some(hard_state(3)), &[append(10, 3)]).unwrap();
     storage.save_snapshot(LogIndex(9), Term(2), b"", b"").unwrap();
     drop(storage);
     let new = contents(dir.path());
@@ -208,7 +208,7 @@ fn a_log_of_the_same_length_with_another_end_is_noticed() {
     let write = |term| {
         restore(dir.path(), &before);
         let (mut storage, _) = open(dir.path());
-        storage.persist(None, vec![append(10, term)]).unwrap();
+        storage.persist(None, &[append(10, term)]).unwrap();
         drop(storage);
         contents(dir.path())
     };

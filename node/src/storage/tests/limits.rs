@@ -40,7 +40,7 @@ fn fill_up(dir: &Path) {
     };
     let mut index = 1;
     let error = loop {
-        match storage.persist(None, vec![large(index)]) {
+        match storage.persist(None, &[large(index)]) {
             Ok(()) => index += 1,
             Err(error) => break error,
         }
@@ -53,7 +53,7 @@ fn fill_up(dir: &Path) {
     // What is small enough still finds room.
     let payload = Payload::Command(vec![7]);
     let small = Entry { index: LogIndex(index), term: Term(1), payload };
-    storage.persist(None, vec![LogWrite::Append(small)]).unwrap();
+    storage.persist(None, &[LogWrite::Append(small)]).unwrap();
     std::fs::write(dir.join("filled"), "").unwrap();
 }
 
@@ -65,11 +65,11 @@ fn after_a_failed_write_nothing_is_written_any_more() {
     let elsewhere = tempfile::tempdir().unwrap();
     let moved = elsewhere.path().join("moved");
     std::fs::rename(dir.path(), &moved).unwrap();
-    let many = (10..30).map(|index| append(index, 2)).collect();
-    let error = storage.persist(None, many).unwrap_err();
+    let many: Vec<_> = (10..30).map(|index| append(index, 2)).collect();
+    let error = storage.persist(None, &many).unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
     std::fs::rename(&moved, dir.path()).unwrap();
-    let error = storage.persist(None, vec![append(10, 2)]).unwrap_err();
+    let error = storage.persist(None, &[append(10, 2)]).unwrap_err();
     assert!(matches!(error, Error::Failed { .. }), "{error}");
     drop(storage);
     assert_eq!(open(dir.path()).1.entries, small_log());

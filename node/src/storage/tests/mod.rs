@@ -7,6 +7,7 @@ mod crashes;
 mod damage;
 mod limits;
 mod normal;
+mod repair;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,11 @@ fn entry(index: u64, term: u64) -> Entry {
 
 fn append(index: u64, term: u64) -> LogWrite {
     LogWrite::Append(entry(index, term))
+}
+
+/// Of term 1.
+fn appends(indices: std::ops::RangeInclusive<u64>) -> Vec<LogWrite> {
+    indices.map(|index| append(index, 1)).collect()
 }
 
 fn hard_state(term: u64) -> HardState {
@@ -54,14 +60,14 @@ fn open_damaged(dir: &Path) -> Salvaged {
 /// last batch is the entries 8 and 9.
 fn write_small_log(dir: &Path) {
     let (mut storage, _) = open(dir);
-    storage.persist(Some(hard_state(1)), vec![append(1, 1)]).unwrap();
-    storage.persist(None, (2..=5).map(|index| append(index, 1)).collect()).unwrap();
-    storage.persist(None, vec![append(6, 1), append(7, 1)]).unwrap();
+    storage.persist(Some(hard_state(1)), &[append(1, 1)]).unwrap();
+    storage.persist(None, &appends(2..=5)).unwrap();
+    storage.persist(None, &[append(6, 1), append(7, 1)]).unwrap();
     storage.save_snapshot(LogIndex(4), Term(1), b"voters", b"the state after 4").unwrap();
     let replaced = vec![LogWrite::Truncate { from: LogIndex(6) }, append(6, 2)];
-    storage.persist(Some(hard_state(2)), replaced).unwrap();
-    storage.persist(None, vec![append(7, 2)]).unwrap();
-    storage.persist(None, vec![append(8, 2), append(9, 2)]).unwrap();
+    storage.persist(Some(hard_state(2)), &replaced).unwrap();
+    storage.persist(None, &[append(7, 2)]).unwrap();
+    storage.persist(None, &[append(8, 2), append(9, 2)]).unwrap();
 }
 
 fn small_log() -> Vec<Entry> {

@@ -19,6 +19,7 @@ fn what_was_persisted_is_recovered() {
         first_index: LogIndex(1),
         entries: small_log(),
         torn_tail: None,
+        repairing: None,
     };
     assert_eq!(recovered, expected);
     drop(storage);
@@ -41,7 +42,7 @@ fn compaction_deletes_covered_segments_and_keeps_what_was_asked_for() {
         restore(dir.path(), &files);
         let (mut storage, _) = open(dir.path());
         storage.compact(LogIndex(keep_from)).unwrap();
-        storage.persist(None, vec![append(10, 2)]).unwrap();
+        storage.persist(None, &[append(10, 2)]).unwrap();
         drop(storage);
         let (_, recovered) = open(dir.path());
         assert!(recovered.first_index <= LogIndex(keep_from), "from {keep_from}");
@@ -58,7 +59,7 @@ fn a_log_survives_many_snapshots_and_compactions() {
     let dir = tempfile::tempdir().unwrap();
     let (mut storage, _) = open(dir.path());
     for index in 1..=60 {
-        storage.persist(Some(hard_state(index)), vec![append(index, index)]).unwrap();
+        storage.persist(Some(hard_state(index)), &[append(index, index)]).unwrap();
         if index % 7 == 0 {
             storage.save_snapshot(LogIndex(index), Term(index), b"", &[index as u8]).unwrap();
             storage.compact(LogIndex(index - 2)).unwrap();
@@ -89,7 +90,7 @@ fn a_snapshot_that_the_log_does_not_contain_replaces_it() {
         storage.save_snapshot(LogIndex(index), Term(term), b"m", b"d").unwrap();
         let next = if contained { 10 } else { index + 1 };
         storage.compact(LogIndex(index + 1)).unwrap();
-        storage.persist(None, vec![append(next, 3)]).unwrap();
+        storage.persist(None, &[append(next, 3)]).unwrap();
         drop(storage);
         let (_, recovered) = open(dir.path());
         let behind = recovered.entries.iter().filter(|entry| entry.index.0 > index);
@@ -106,10 +107,10 @@ fn a_snapshot_that_the_log_does_not_contain_replaces_it() {
 fn a_truncation_reaches_over_segments_and_outlives_them() {
     let dir = tempfile::tempdir().unwrap();
     let (mut storage, _) = open(dir.path());
-    storage.persist(None, vec![append(1, 1), append(2, 1)]).unwrap();
-    storage.persist(None, (3..=12).map(|index| append(index, 1)).collect()).unwrap();
+    storage.persist(None, &[append(1, 1), append(2, 1)]).unwrap();
+    storage.persist(None, &appends(3..=12)).unwrap();
     let replaced = vec![LogWrite::Truncate { from: LogIndex(2) }, append(2, 2), append(3, 2)];
-    storage.persist(None, replaced).unwrap();
+    storage.persist(None, &replaced).unwrap();
     assert!(segment_paths(dir.path()).len() >= 3);
     storage.save_snapshot(LogIndex(2), Term(2), b"", b"").unwrap();
     storage.compact(LogIndex(3)).unwrap();
@@ -150,8 +151,8 @@ fn syncs_are_timed() {
     let dir = tempfile::tempdir().unwrap();
     let (mut storage, _) = open(dir.path());
     assert_eq!(storage.sync_times().figures().count, 0);
-    storage.persist(None, vec![append(1, 1)]).unwrap();
-    storage.persist(None, vec![]).unwrap();
+    storage.persist(None, &[append(1, 1)]).unwrap();
+    storage.persist(None, &[]).unwrap();
     let figures = storage.sync_times().figures();
     assert_eq!(figures.count, 1, "one sync a batch, none for nothing");
     assert!(figures.p99_us <= figures.max_us && figures.last_us == figures.max_us);

@@ -45,7 +45,7 @@ pub(super) fn sync_directory(dir: &Path) -> Result<(), Error> {
 
 /// The directory in which a file or directory stands.
 pub(super) fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or_else(|| Path::new("."))
 }
 
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Error> {

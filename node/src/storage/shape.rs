@@ -54,7 +54,7 @@ impl Shape {
 
     /// The last entry that may ever have been acknowledged.
     pub(super) fn last_promised(&self) -> LogIndex {
-        self.repairing.map_or(self.last(), |up_to| up_to.max(self.last()))
+        self.repairing.map_or_else(|| self.last(), |up_to| up_to.max(self.last()))
     }
 
     pub(super) fn term(&self, index: LogIndex) -> Option<Term> {

@@ -91,7 +91,7 @@ impl Events {
 
     async fn message(&self, event: &MessageEvent, seed: u64) {
         let Some(relay) = &self.relay else { return std::future::pending().await };
-        let which = Occurrence { kinds: event.kinds.clone(), nth: Some(event.nth.unwrap_or(1)) };
+        let which = Occurrence { kinds: event.kinds.clone(), nth: event.nth.unwrap_or(1) };
         loop {
             // Who leads may change while we wait; then other links are meant.
             let links = self.links(&event.from, &event.to, seed);

@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::{Applied, Effect};
-use crate::links::{MessageCounters, MessageRelay};
+use crate::links::{Counters, MessageCounters, MessageRelay};
 use crate::plan::{self, Surroundings};
 use crate::workload::{MessageKind, Messages};
 
@@ -34,7 +34,7 @@ pub(super) fn heal(relay: Option<&MessageRelay>, id: &str) -> Effect {
     for (kind, count) in links.values().flat_map(|link| &link.touched) {
         *touched.entry(*kind).or_default() += count;
     }
-    let seen: u64 = links.values().map(|link| link.seen).sum();
+    let seen: u64 = links.values().map(|link| link.counters.seen).sum();
     let total: u64 = links.values().map(MessageCounters::total).sum();
     let effect = match done(links.values()).as_slice() {
         [] => format!("none of {seen} messages touched"),
@@ -54,7 +54,8 @@ pub(super) fn heal(relay: Option<&MessageRelay>, id: &str) -> Effect {
 fn done<'a>(links: impl Iterator<Item = &'a MessageCounters>) -> Vec<String> {
     let mut sums = [0; 5];
     for link in links {
-        let counts = [link.dropped, link.held, link.delayed, link.duplicated, link.reordered];
+        let Counters { dropped, held, delayed, duplicated, reordered, .. } = link.counters;
+        let counts = [dropped, held, delayed, duplicated, reordered];
         for (sum, count) in sums.iter_mut().zip(counts) {
             *sum += count;
         }

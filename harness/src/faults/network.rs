@@ -89,6 +89,7 @@ fn impairment(packets: &Packets) -> Impairment {
             distribution: *distribution,
         }),
         duplicate: packets.duplicate,
+        copies_behind: Duration::ZERO,
         reorder: (packets.reorder > 0.0)
             .then_some(Reorder { share: packets.reorder, by: packets.reorder_by }),
         corrupt: packets.corrupt,

@@ -27,6 +27,22 @@ pub(crate) enum MessageKind {
 }
 
 impl MessageKind {
+    /// All of them, in their order.
+    pub(crate) const ALL: [Self; 12] = [
+        Self::PreVote,
+        Self::PreVoteReply,
+        Self::RequestVote,
+        Self::RequestVoteReply,
+        Self::AppendEntries,
+        Self::Heartbeat,
+        Self::AppendReply,
+        Self::ReadIndex,
+        Self::ReadIndexReply,
+        Self::InstallSnapshot,
+        Self::SnapshotReply,
+        Self::TimeoutNow,
+    ];
+
     /// Its name in workloads.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -90,5 +106,11 @@ mod tests {
         assert_eq!(read(&serde_json::to_string(&both).unwrap()).unwrap(), both);
         assert_eq!(both.map(MessageKind::name), ["request_vote", "timeout_now"]);
         assert!(read(r#""heartbeats""#).is_err());
+        for (place, kind) in MessageKind::ALL.into_iter().enumerate() {
+            assert_eq!(
+                (kind as usize, read(&format!("[{:?}]", kind.name())).unwrap()),
+                (place, vec![kind])
+            );
+        }
     }
 }

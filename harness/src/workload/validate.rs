@@ -401,6 +401,9 @@ impl Validation<'_> {
             "say what is done to the messages: `drop`, `hold`, `delay`, `duplicate` or `reorder`";
         self.require(touches, path, message);
         self.require(*nth != Some(0), path, "messages are counted from 1");
+        let alone = *drop + *duplicate + *reorder == 0.0 && (*delay + *jitter).is_zero();
+        let message = "what is held is nothing else: another fault may lose or delay it";
+        self.require(!*hold || alone, path, message);
         let most = Duration::from_secs(60);
         let late = (*delay).max(*jitter).max(messages.behind());
         self.require(late <= most, path, "a message is late by a minute at most");

@@ -58,6 +58,8 @@ impl Counters {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) counters: Counters,
+    /// How many of each class it did something to.
+    pub(crate) by_class: BTreeMap<u8, u64>,
     delays: Histogram,
 }
 
@@ -69,6 +71,9 @@ impl Tally {
 
     pub(crate) fn add(&mut self, other: &Self) {
         self.counters.add(&other.counters);
+        for (class, count) in &other.by_class {
+            *self.by_class.entry(*class).or_default() += count;
+        }
         self.delays.add(&other.delays);
     }
 

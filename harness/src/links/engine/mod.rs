@@ -15,11 +15,10 @@ mod trouble;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-#[cfg(test)]
-pub(crate) use self::counters::Counters;
-pub(crate) use self::counters::Tally;
+pub(crate) use self::counters::{Counters, Tally};
 pub(crate) use self::rule::{
-    Bursts, CutMode, Delay, Distribution, EcnMark, Flapping, Impairment, Loss, Rate, Reorder, Rule,
+    Bursts, Concern, CutMode, Delay, Distribution, EcnMark, Flapping, Impairment, Loss, Rate,
+    Reorder, Rule,
 };
 use self::trouble::{Fault, Opinion};
 
@@ -33,6 +32,19 @@ pub(crate) struct Item {
     pub(crate) bytes: usize,
     /// The two bits of explicit congestion notification (RFC 3168, section 5); 0 for what is no packet.
     pub(crate) ecn: u8,
+    /// What kind of item it is, below 32; 0 for packets, which are all alike.
+    pub(crate) class: u8,
+}
+
+/// Why an item does not pass at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// It never will.
+    Lost,
+    /// It will when its time comes.
+    Late,
+    /// It will when a fault ends.
+    Held,
 }
 
 /// How an item is passed on.
@@ -54,7 +66,7 @@ pub(crate) struct Passage {
 #[derive(Debug)]
 struct Waiting<T> {
     passage: Passage,
-    bytes: usize,
+    item: Item,
     /// Faults that began later have not judged it yet.
     judged_until: u64,
     /// The cuts that hold it.
@@ -97,9 +109,15 @@ impl<T> Link<T> {
         }
     }
 
-    /// Puts a fault in force.
+    /// Puts a fault in force for everything that travels the link.
     pub(crate) fn begin(&mut self, id: &str, rule: Rule, now: Duration) {
+        self.begin_for(Concern::default(), id, rule, now);
+    }
+
+    /// Puts a fault in force for some of what travels the link.
+    pub(crate) fn begin_for(&mut self, concern: Concern, id: &str, rule: Rule, now: Duration) {
         let component = format!("{} {id}", self.name);
+        let rule = (concern, rule);
         self.faults.push(Fault::new(id, self.begun, rule, self.seed, &component, now));
         self.begun += 1;
     }
@@ -149,13 +167,13 @@ impl<T> Link<T> {
     }
 
     /// Judges an item that came in. One that passes at once is returned, and must be sent under the lock under which it was judged. Otherwise it is lost,
-    /// or waits; `keep` makes what is kept of it.
+    /// or waits; `keep` makes what is kept of it, or of its copy.
     pub(crate) fn offer(
         &mut self,
         item: Item,
         now: Duration,
-        keep: impl FnOnce() -> T,
-    ) -> Option<Passage> {
+        keep: impl Fn() -> T,
+    ) -> Result<Passage, Gone> {
         self.arrivals += 1;
         let arrival = self.arrivals;
         let is_full = self.late.len() + self.held.len() >= WAITING_MAX;
@@ -167,7 +185,7 @@ impl<T> Link<T> {
         let is_lost = opinions.contains(&Opinion::Lose);
         let mut passage =
             Passage { ecn: item.ecn, flipped_bit: None, times: 1, arrival, late_by: Vec::new() };
-        let (mut late, mut held_by) = (Duration::ZERO, Vec::new());
+        let (mut late, mut held_by, mut copies) = (Duration::ZERO, Vec::new(), Vec::new());
         for (fault, opinion) in self.faults.iter_mut().zip(opinions) {
             match opinion {
                 Opinion::Lose => fault.tally.counters.dropped += 1,
@@ -177,24 +195,40 @@ impl<T> Link<T> {
                     fault.tally.counters.held += 1;
                     held_by.push(fault.number);
                 }
-                Opinion::Change(change) => late += fault.apply(&change, &mut passage),
+                Opinion::Change(change) => {
+                    let (delay, copy) = fault.apply(&change, &mut passage);
+                    late += delay;
+                    copies.extend(copy);
+                }
             }
         }
         if is_lost {
-            return None;
-        }
-        if late.is_zero() && held_by.is_empty() {
-            return Some(passage);
+            return Err(Gone::Lost);
         }
         let judged_until = self.begun;
-        let waiting =
-            Waiting { passage, bytes: item.bytes, judged_until, held_by, content: keep() };
+        for behind in copies {
+            self.copy(&passage, item, now + late + behind, keep());
+        }
+        if late.is_zero() && held_by.is_empty() {
+            return Ok(passage);
+        }
+        let waiting = Waiting { passage, item, judged_until, held_by, content: keep() };
         if waiting.held_by.is_empty() {
             self.late.insert((now + late, arrival), waiting);
+            Err(Gone::Late)
         } else {
             self.held.push_back(waiting);
+            Err(Gone::Held)
         }
-        None
+    }
+
+    /// Lets a copy follow, as if it had come now.
+    fn copy(&mut self, original: &Passage, item: Item, due: Duration, content: T) {
+        self.arrivals += 1;
+        let arrival = self.arrivals;
+        let passage = Passage { times: 1, arrival, late_by: Vec::new(), ..original.clone() };
+        let (judged_until, held_by) = (self.begun, Vec::new());
+        self.late.insert((due, arrival), Waiting { passage, item, judged_until, held_by, content });
     }
 
     /// When the next late item is due.
@@ -218,7 +252,7 @@ impl<T> Link<T> {
 
     /// Judges what waited by the cuts that began since.
     fn judge_again(&mut self, mut waiting: Waiting<T>, now: Duration) -> Option<Waiting<T>> {
-        let item = Item { bytes: waiting.bytes, ecn: waiting.passage.ecn };
+        let item = Item { ecn: waiting.passage.ecn, ..waiting.item };
         let mut until = None;
         let mut lost = false;
         for fault in self.faults.iter_mut().filter(|fault| fault.is_cut()) {
@@ -233,7 +267,7 @@ impl<T> Link<T> {
                     waiting.held_by.push(fault.number);
                 }
                 Some(Opinion::Change(change)) => {
-                    let late = fault.apply(&change, &mut waiting.passage);
+                    let (late, _) = fault.apply(&change, &mut waiting.passage);
                     until = until.max(Some(now + late));
                 }
                 None => {}

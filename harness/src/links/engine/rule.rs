@@ -4,6 +4,28 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// Which items of a link a fault concerns. Without it, all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Concern {
+    /// Their classes, a bit each.
+    pub(crate) classes: u32,
+    /// Only this one of them, counted from 1 since the fault began.
+    pub(crate) nth: Option<u64>,
+}
+
+impl Default for Concern {
+    fn default() -> Self {
+        Self { classes: u32::MAX, nth: None }
+    }
+}
+
+impl Concern {
+    /// Whether items of this class are meant.
+    pub(crate) fn includes(self, class: u8) -> bool {
+        self.classes >> class & 1 == 1
+    }
+}
+
 /// What a fault does to a link.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Rule {
@@ -49,6 +71,8 @@ pub(crate) struct Impairment {
     pub(crate) delay: Option<Delay>,
     /// Share that is sent twice.
     pub(crate) duplicate: f64,
+    /// How much later the second one comes; it comes at once, if nothing is said.
+    pub(crate) copies_behind: Duration,
     pub(crate) reorder: Option<Reorder>,
     /// Share in which one bit is flipped.
     pub(crate) corrupt: f64,

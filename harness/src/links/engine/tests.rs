@@ -36,7 +36,7 @@ impl Lane {
 
     fn send(&mut self, count: u64) {
         for _ in 0..count {
-            self.send_item(Item { bytes: BYTES, ecn: ECT0 });
+            self.send_item(Item { bytes: BYTES, ecn: ECT0, class: 0 });
         }
     }
 
@@ -44,7 +44,7 @@ impl Lane {
         self.advance(milliseconds(1));
         self.sent += 1;
         let number = self.sent;
-        if let Some(passage) = self.link.offer(item, self.now, || number) {
+        if let Ok(passage) = self.link.offer(item, self.now, || number) {
             self.pass(passage, number);
         }
     }
@@ -354,7 +354,7 @@ fn a_slow_link_sends_at_its_rate_and_loses_what_its_queue_cannot_take() {
 fn what_is_too_large_is_lost_and_marks_are_changed() {
     let mut lane = Lane::with(1, impair(Impairment { mtu: Some(1_300), ..Impairment::default() }));
     for bytes in [1_299, 1_300, 1_301, 9_000] {
-        lane.send_item(Item { bytes, ecn: ECT0 });
+        lane.send_item(Item { bytes, ecn: ECT0, class: 0 });
     }
     assert_eq!(lane.numbers(), [1, 2]);
     assert_eq!(lane.end("f1").counters.dropped, 2);
@@ -365,7 +365,7 @@ fn what_is_too_large_is_lost_and_marks_are_changed() {
         let mut lane =
             Lane::with(1, impair(Impairment { ecn: Some(mark), ..Impairment::default() }));
         for (ecn, _) in marks {
-            lane.send_item(Item { bytes: BYTES, ecn });
+            lane.send_item(Item { bytes: BYTES, ecn, class: 0 });
         }
         let passed: Vec<_> = lane.out.iter().map(|(_, _, passage)| passage.ecn).collect();
         assert_eq!(passed, marks.map(|(_, passed)| passed));

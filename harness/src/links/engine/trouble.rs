@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::counters::Tally;
 use super::luck::{Chain, Luck};
-use super::rule::{CutMode, EcnMark, Impairment, Loss, Rule};
+use super::rule::{Concern, CutMode, EcnMark, Impairment, Loss, Rule};
 use super::{Item, Passage};
 use crate::plan::{Random, stream};
 
@@ -19,6 +19,7 @@ pub(super) struct Fault {
     pub(super) number: u64,
     pub(super) tally: Tally,
     began: Duration,
+    concern: Concern,
     rule: Rule,
     lucks: Lucks,
     /// When a link of limited speed has sent all that it has taken.
@@ -49,7 +50,8 @@ pub(super) enum Opinion {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) late: Duration,
-    duplicate: bool,
+    /// How much later a copy comes, if there is one.
+    copy: Option<Duration>,
     flipped_bit: Option<usize>,
     /// When a link of limited speed is through with it.
     busy_until: Option<Duration>,
@@ -71,7 +73,7 @@ impl Fault {
     pub(super) fn new(
         id: &str,
         number: u64,
-        rule: Rule,
+        (concern, rule): (Concern, Rule),
         seed: u64,
         component: &str,
         now: Duration,
@@ -91,7 +93,7 @@ impl Fault {
             bit: stream(seed, &of("bit")),
         };
         let (id, tally) = (id.to_string(), Tally::default());
-        Self { id, number, tally, began: now, rule, lucks, busy_until: Duration::ZERO }
+        Self { id, number, tally, began: now, concern, rule, lucks, busy_until: Duration::ZERO }
     }
 
     pub(super) fn is_cut(&self) -> bool {
@@ -100,6 +102,10 @@ impl Fault {
 
     /// Whether nothing may pass now.
     pub(super) fn stops_all(&self, now: Duration) -> bool {
+        self.concern == Concern::default() && self.stops(now)
+    }
+
+    fn stops(&self, now: Duration) -> bool {
         match &self.rule {
             Rule::Cut { flapping, .. } => flapping.is_none_or(|flapping| {
                 !flapping.down_for(now.saturating_sub(self.began)).is_zero()
@@ -110,14 +116,24 @@ impl Fault {
 
     /// Judges an item that came in.
     pub(super) fn judge(&mut self, item: Item, now: Duration) -> Opinion {
+        if !self.concern.includes(item.class) {
+            return Opinion::Change(Change::default());
+        }
         self.tally.counters.seen += 1;
         self.tally.counters.bytes += item.bytes as u64;
-        match &self.rule {
+        if self.concern.nth.is_some_and(|nth| nth != self.tally.counters.seen) {
+            return Opinion::Change(Change::default());
+        }
+        let opinion = match &self.rule {
             Rule::Cut { .. } => self.cut(now),
             Rule::Impair(impairment) => {
                 impair(impairment, &mut self.lucks, self.busy_until, item, now)
             }
+        };
+        if opinion != Opinion::Change(Change::default()) {
+            *self.tally.by_class.entry(item.class).or_default() += 1;
         }
+        opinion
     }
 
     /// Judges an item that waited. Nothing if a cut that had judged it before has nothing to add.
@@ -130,7 +146,7 @@ impl Fault {
         if is_new {
             return Some(self.judge(item, now));
         }
-        self.stops_all(now).then(|| self.cut(now))
+        (self.concern.includes(item.class) && self.stops(now)).then(|| self.cut(now))
     }
 
     fn cut(&self, now: Duration) -> Opinion {
@@ -146,13 +162,16 @@ impl Fault {
         }
     }
 
-    /// Carries out what the fault thought of an item that nobody drops. Returns how late that makes it.
-    pub(super) fn apply(&mut self, change: &Change, passage: &mut Passage) -> Duration {
+    /// Carries out what the fault thought of an item that nobody drops. Returns how late that makes it, and how much later than that a copy comes.
+    pub(super) fn apply(
+        &mut self,
+        change: &Change,
+        passage: &mut Passage,
+    ) -> (Duration, Option<Duration>) {
         let counters = &mut self.tally.counters;
-        if change.duplicate {
-            counters.duplicated += 1;
-            passage.times += 1;
-        }
+        counters.duplicated += u64::from(change.copy.is_some());
+        passage.times += u32::from(change.copy == Some(Duration::ZERO));
+        let copy = change.copy.filter(|behind| !behind.is_zero());
         if let (Some(bit), None) = (change.flipped_bit, passage.flipped_bit) {
             counters.corrupted += 1;
             passage.flipped_bit = Some(bit);
@@ -175,7 +194,7 @@ impl Fault {
                 passage.late_by.push(self.number);
             }
         }
-        change.late
+        (change.late, copy)
     }
 }
 
@@ -200,6 +219,7 @@ fn impair(
         late += reorder.by;
     }
     let duplicate = *duplicate > 0.0 && lucks.duplicate.chance(*duplicate);
+    let copy = duplicate.then_some(impairment.copies_behind);
     let flipped = *corrupt > 0.0 && lucks.corrupt.chance(*corrupt);
     let bits = item.bytes as u64 * 8;
     let flipped_bit = (flipped && bits > 0).then(|| lucks.bit.below(bits) as usize);
@@ -207,7 +227,7 @@ fn impair(
     if lost || mtu.is_some_and(|mtu| item.bytes > mtu) {
         return Opinion::Lose;
     }
-    let mut change = Change { late, duplicate, flipped_bit, busy_until: None };
+    let mut change = Change { late, copy, flipped_bit, busy_until: None };
     if let Some(rate) = rate {
         let speed = rate.bytes_per_second.max(1);
         let starts = busy_until.max(now);

@@ -222,10 +222,10 @@ impl Flow {
         now: Duration,
     ) {
         for bytes in batch.datagrams() {
-            let item = Item { bytes: bytes.len(), ecn: batch.ecn };
+            let item = Item { bytes: bytes.len(), ecn: batch.ecn, class: 0 };
             let (pair, way) = (&self.pair, self.way);
             let keep = || Datagram { bytes: bytes.to_vec(), pair: pair.clone(), way };
-            if let Some(passage) = link.offer(item, now, keep) {
+            if let Ok(passage) = link.offer(item, now, keep) {
                 outbox.push(link, bytes, passage);
             }
         }

@@ -40,7 +40,7 @@ pub(crate) struct LinksPlan {
     pub(crate) flood: Duration,
 }
 
-/// A way from client to server. The message relay will be one of them.
+/// A way from client to server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Direct,
@@ -102,7 +102,7 @@ pub(crate) fn bench_links(plan: &LinksPlan) -> anyhow::Result<LinksTable> {
 }
 
 /// Keeps this thread on one core, if the machine lets us.
-fn pin(core: usize) -> bool {
+pub(super) fn pin(core: usize) -> bool {
     let mut cores = CpuSet::new();
     cores.set(core);
     sched_setaffinity(None, &cores).is_ok()
@@ -256,7 +256,8 @@ impl Forwarder {
     }
 }
 
-fn cpu_time() -> Duration {
+/// The CPU time of this thread.
+pub(super) fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }

@@ -8,8 +8,10 @@
 mod etcd;
 mod links;
 mod load;
+mod messages;
 mod ours;
 mod processes;
+mod recording;
 mod table;
 
 use std::path::Path;
@@ -19,6 +21,8 @@ use anyhow::Context;
 
 pub(crate) use self::links::{LinksPlan, bench_links};
 use self::load::{Measured, failover, load};
+pub(crate) use self::messages::bench_messages;
+pub(crate) use self::recording::bench_recording;
 pub(crate) use self::table::Table;
 
 /// What is measured.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use checker::verdict::ExitCode;
 use clap::Args;
 
-use crate::bench::{LinksPlan, bench_links as bench};
+use crate::bench::{LinksPlan, bench_links as packets, bench_messages, bench_recording};
 
 /// Arguments of the benchmark.
 #[derive(Debug, Args)]
@@ -22,11 +22,17 @@ pub(super) struct BenchLinksArguments {
 const EXIT_CODES: &str = "Exit codes: 0 measured, 2 bad usage, 4 it could not be measured";
 
 pub(super) fn bench_links(arguments: &BenchLinksArguments) -> ExitCode {
-    match bench(&LinksPlan { pings: arguments.pings as usize, flood: arguments.flood }) {
-        Ok(table) => {
-            print!("{table}");
-            ExitCode::Valid
-        }
+    match bench(arguments) {
+        Ok(()) => ExitCode::Valid,
         Err(error) => super::fail(ExitCode::RunFailed, &error),
     }
+}
+
+/// Clients first: the other measurements keep their threads on one core.
+fn bench(arguments: &BenchLinksArguments) -> anyhow::Result<()> {
+    let (pings, flood) = (arguments.pings as usize, arguments.flood);
+    println!("{}", bench_recording(flood)?);
+    println!("{}", packets(&LinksPlan { pings, flood })?);
+    print!("{}", bench_messages(pings, flood)?);
+    Ok(())
 }

@@ -23,7 +23,7 @@ use crate::workload;
 /// Clients write as fast as they are answered.
 const WORKLOAD: &str = "\
 system: { kind: raft, nodes: 1 }
-clients: { count: 512, rate: 1000000/s, routing: pinned, timeout: 5s }
+clients: { count: 32, rate: 1000000/s, routing: pinned, timeout: 5s }
 workload: { kind: register, keys: 100, mix: { read: 0, write: 1, cas: 0 } }
 duration: 60s
 ";

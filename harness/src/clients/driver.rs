@@ -9,7 +9,7 @@ use std::time::Duration;
 use checker::history::EventType;
 use node::client::Client;
 use serde_json::Value;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::protocol::Ending;
@@ -77,14 +77,20 @@ impl Drive {
 }
 
 async fn drive(mut runner: Runner, plan: OperationStream, stop: CancellationToken) {
-    let mut pace = tokio::time::interval_at(Instant::now() + plan.phase(), plan.interval());
-    // A client that was held up goes on at its pace; it does not make up for what it missed.
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let interval = plan.interval();
+    let mut next = Instant::now() + plan.phase();
     for operation in plan {
-        tokio::select! {
-            _ = pace.tick() => {}
-            () = stop.cancelled() => return,
+        // Timers have a resolution of a millisecond: what is due already must not go through one.
+        if next > Instant::now() {
+            tokio::select! {
+                () = tokio::time::sleep_until(next) => {}
+                () = stop.cancelled() => return,
+            }
+        } else if stop.is_cancelled() {
+            return;
         }
+        // A client that was held up goes on at its pace; it does not make up for what it missed.
+        next = next.max(Instant::now()) + interval;
         runner.perform(operation).await;
     }
 }

@@ -141,8 +141,9 @@ impl Raft {
 /// Whether the entries directly follow the previous one, with terms that never decrease nor exceed the sender's: a
 /// peer's word is checked, not trusted.
 fn well_formed(prev_index: LogIndex, prev_term: Term, entries: &[Entry], term: Term) -> bool {
-    let contiguous =
-        entries.iter().zip(prev_index.0 + 1..).all(|(entry, index)| entry.index.0 == index);
+    let follows =
+        |(entry, place): (&Entry, u64)| prev_index.0.checked_add(place) == Some(entry.index.0);
+    let contiguous = entries.iter().zip(1..).all(follows);
     let first_term = entries.first().map_or(prev_term, |entry| entry.term);
     let last_term = entries.last().map_or(prev_term, |entry| entry.term);
     contiguous

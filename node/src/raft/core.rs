@@ -16,8 +16,9 @@ use super::{LogIndex, NodeId, RequestId, Term};
 use crate::bug::Bug;
 use crate::trace::{Event, Hash, Position, Record, TAIL_ENTRIES_MAX};
 
-/// No cluster comes so far by itself. Whoever took a later term from a peer could not begin the one after it.
+/// No cluster comes so far by itself. Whoever took a later term or index from a peer could not go on to the next.
 const TERM_MAX: Term = Term(1 << 62);
+pub(super) const INDEX_MAX: LogIndex = LogIndex(1 << 62);
 
 /// What a node must know before it starts.
 #[derive(Clone, Debug)]

@@ -121,7 +121,7 @@ impl Raft {
         let Range { end, .. } = self.config.election_timeout_ticks;
         let drifts = self.config.bug == Some(Bug::LeaseDrift);
         let Role::Leader(leadership) = &mut self.role else { return };
-        let later = leadership.rounds_began.split_off(&(confirmed_round + 1));
+        let later = leadership.rounds_began.split_off(&confirmed_round.saturating_add(1));
         let answered = std::mem::replace(&mut leadership.rounds_began, later);
         let Some((_, began)) = answered.last_key_value() else { return };
         leadership.lease_until = match self.config.lease_ticks {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::configuration::Configuration;
-use super::core::{Raft, Role};
+use super::core::{INDEX_MAX, Raft, Role};
 use super::effects::{Apply, LogWrite};
 use super::log::{Entry, Log, Place};
 use super::message::Body;
@@ -155,7 +155,8 @@ impl Raft {
         }
         let Chunk { meta, offset, data, done, round } = chunk;
         // A peer's word is checked, not trusted: with such a snapshot this node could not start again.
-        if meta.last_term > self.term() || meta.configuration.voters.is_empty() {
+        let is_far = meta.last_index > INDEX_MAX;
+        if is_far || meta.last_term > self.term() || meta.configuration.voters.is_empty() {
             return;
         }
         let last_index = meta.last_index;

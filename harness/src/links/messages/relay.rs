@@ -492,9 +492,9 @@ mod tests {
         ends.relay.begin("held", &link(), &rule);
         let mut watch = ends.relay.watch(&link(), &Occurrence { kinds: vec![], nth: 2 });
         ends.send(&append(2, 3));
-        ends.send(&vote(3));
+        ends.send(&vote(2));
         assert_eq!(watch.seen().await, Some(link()[0].clone()));
-        assert_eq!(ends.receive().await, vote(3));
+        assert_eq!(ends.receive().await, vote(2));
         assert_eq!(ends.relay.end("held")[&link()[0]].counters.held, 1);
         assert_eq!(ends.receive().await, append(2, 3));
     }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod inspect;
+mod processes;
 mod recordings;
 mod runs;
 mod standing_alone;

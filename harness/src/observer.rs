@@ -75,6 +75,26 @@ impl Observer {
         leader(self.board.borrow().values())
     }
 
+    /// The nodes that said last that they stand for election.
+    pub(crate) fn candidates(&self) -> Vec<String> {
+        candidates(&self.board.borrow())
+    }
+
+    /// Waits until somebody stands for election. Returns all that do, or nobody after the limit.
+    pub(crate) async fn find_candidates(&self, limit: Duration) -> Vec<String> {
+        let since = self.recorder.now();
+        let mut board = self.board.clone();
+        let fresh = |board: &Board| -> Board {
+            let fresh = board.iter().filter(|(_, seen)| seen.asked >= since);
+            fresh.map(|(name, seen)| (name.clone(), seen.clone())).collect()
+        };
+        let found = board.wait_for(|board| !candidates(&fresh(board)).is_empty());
+        match tokio::time::timeout(limit, found).await {
+            Ok(Ok(board)) => candidates(&fresh(&board)),
+            _ => Vec::new(),
+        }
+    }
+
     /// In how many terms somebody was seen to lead.
     pub(crate) fn terms_led(&self) -> u64 {
         self.elections.count.load(Ordering::Relaxed)
@@ -105,6 +125,11 @@ impl Observer {
         let board = tokio::time::timeout(limit, agreed).await.ok()?.ok()?;
         agreed_leader(&board, names, since)
     }
+}
+
+fn candidates(board: &Board) -> Vec<String> {
+    let stands = |seen: &Seen| seen.status.as_ref().is_some_and(|status| status.campaigns);
+    board.iter().filter(|(_, seen)| stands(seen)).map(|(name, _)| name.clone()).collect()
 }
 
 fn agreed_leader(board: &Board, names: &[String], since: Duration) -> Option<Leader> {

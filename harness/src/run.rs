@@ -52,8 +52,8 @@ const CLIENT_NAME: &str = "client";
 pub(crate) struct Options {
     /// Where run directories go.
     pub(crate) out: PathBuf,
-    /// The binary under test.
-    pub(crate) binary: PathBuf,
+    /// The binaries under test.
+    pub(crate) programs: Programs,
     /// The planted bug, if any.
     pub(crate) plant: Option<String>,
     /// What of the harness itself is broken on purpose, if anything.
@@ -69,11 +69,34 @@ pub(crate) struct Options {
     pub(crate) schedule: Option<Schedule>,
 }
 
+/// The binaries under test.
+#[derive(Clone, Debug)]
+pub(crate) struct Programs {
+    /// What nodes run, if nothing else is said of one.
+    pub(crate) all: PathBuf,
+    /// What single nodes run.
+    pub(crate) single: BTreeMap<String, PathBuf>,
+    /// What nodes run once they are upgraded.
+    pub(crate) next: Option<PathBuf>,
+}
+
+impl Programs {
+    /// What a node runs.
+    pub(crate) fn of(&self, node: &str, upgraded: bool) -> &Path {
+        let next = self.next.as_ref().filter(|_| upgraded);
+        next.or_else(|| self.single.get(node)).unwrap_or(&self.all)
+    }
+}
+
 /// Mutants of the harness for its own tests: each must be found out by the run's evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Sabotage {
     /// The relay passes everything, whatever fault is in force.
     RelayIgnoresFaults,
+    /// A node that is to be killed gets no signal.
+    KillKillsNothing,
+    /// A node that is to be paused gets no signal.
+    PausePausesNothing,
 }
 
 /// A run that ended in a judgement.
@@ -242,7 +265,7 @@ impl Stage {
         };
         let first_election = workload.system.first_election_timeout;
         let program = NodeProgram {
-            binary: options.binary.clone(),
+            programs: options.programs.clone(),
             seed,
             epoch: recorder.epoch(),
             election_timeout: workload.system.election_timeout,
@@ -252,6 +275,7 @@ impl Stage {
             first_election_at: first_election
                 .map(|after| (recorder.now() + after).as_nanos() as u64),
             plant: options.plant.clone(),
+            sabotage: options.sabotage,
         };
         let (exit_sender, exits) = mpsc::unbounded_channel();
         let mut cluster = Cluster::new(
@@ -448,11 +472,8 @@ fn describe(workload: &Workload, seed: u64, options: &Options) -> anyhow::Result
         format!("{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy());
     let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let host = BTreeMap::from([("os".to_string(), json!(os)), ("cpus".to_string(), json!(cpus))]);
-    let path = std::fs::canonicalize(&options.binary).unwrap_or_else(|_| options.binary.clone());
-    let node_binary = BTreeMap::from([
-        ("path".to_string(), path.display().to_string()),
-        ("sha256".to_string(), fingerprint(&options.binary)?),
-    ]);
+    let Programs { all, single, next } = &options.programs;
+    let single = single.iter().map(|(node, path)| Ok((node.clone(), binary_info(path)?)));
     Ok(RunInfo {
         format: 1,
         faultline: env!("CARGO_PKG_VERSION").to_string(),
@@ -463,10 +484,21 @@ fn describe(workload: &Workload, seed: u64, options: &Options) -> anyhow::Result
         started: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
         host,
         nodes: workload.system.node_names(),
-        node_binary,
+        node_binary: binary_info(all)?,
+        node_binaries: single.collect::<anyhow::Result<_>>()?,
+        next_binary: next.as_deref().map(binary_info).transpose()?,
         planted: options.plant.clone(),
         judge: serde_json::to_value(judge_plan(workload))?,
     })
+}
+
+/// Where a binary is, and its hash.
+fn binary_info(binary: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let path = std::fs::canonicalize(binary).unwrap_or_else(|_| binary.to_path_buf());
+    Ok(BTreeMap::from([
+        ("path".to_string(), path.display().to_string()),
+        ("sha256".to_string(), fingerprint(binary)?),
+    ]))
 }
 
 fn fingerprint(binary: &Path) -> anyhow::Result<String> {

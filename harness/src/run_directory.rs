@@ -32,6 +32,12 @@ pub(crate) struct RunInfo {
     pub(crate) nodes: Vec<String>,
     /// The binary under test: `path`, `sha256`.
     pub(crate) node_binary: BTreeMap<String, String>,
+    /// The same of nodes that had another one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) node_binaries: BTreeMap<String, BTreeMap<String, String>>,
+    /// The same of what nodes were upgraded to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next_binary: Option<BTreeMap<String, String>>,
     /// The planted bug, if any.
     pub(crate) planted: Option<String>,
     /// What the checker is asked.

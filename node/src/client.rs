@@ -108,6 +108,8 @@ pub struct Status {
     pub term: u64,
     /// Whether it believes that it leads.
     pub leads: bool,
+    /// Whether it stands for election: it asks for votes, or whether it would get them.
+    pub campaigns: bool,
     /// Whom it follows, or itself.
     pub leader: Option<NodeId>,
     /// Its commit index.
@@ -229,7 +231,7 @@ mod tests {
     /// The first byte is the version of frames; that of what they hold is in the name of the protocol.
     #[test]
     fn the_bytes_of_requests_and_answers_never_change_within_a_version() {
-        assert_eq!(CLIENT_ALPN, b"faultline-kv/3");
+        assert_eq!(CLIENT_ALPN, b"faultline-kv/4");
         let key = || "k".to_string();
         check(&Request::Query(Query::Read { key: key() }), &[2, 0, 0, 1, b'k']);
         let contains = Query::Contains { key: key(), element: -1 };

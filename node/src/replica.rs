@@ -493,6 +493,7 @@ impl Replica {
             id: self.raft.id(),
             term: self.raft.term().0,
             leads: self.leads(),
+            campaigns: matches!(raft.role(), Role::PreCandidate { .. } | Role::Candidate { .. }),
             leader: self.raft.leader(),
             commit: self.raft.commit().0,
             applied: self.applied.0,

@@ -2,6 +2,7 @@
 
 mod bench_links;
 mod bench_node;
+mod binaries;
 mod certs;
 mod check;
 mod convert;

@@ -7,10 +7,9 @@ use checker::verdict::{ExitCode, Judgement, Verdict};
 use clap::Args;
 use serde_json::Value;
 
-use super::run::{Tally, binary, interrupt_on_signals, show};
-use crate::cluster::OURSELVES;
+use super::run::{Tally, interrupt_on_signals, show};
 use crate::plan::Schedule;
-use crate::run::{self, Finished, Options};
+use crate::run::{self, Finished, Options, Programs};
 use crate::run_directory::RunInfo;
 use crate::workload::{self, Workload};
 
@@ -27,9 +26,9 @@ pub(super) struct ReplayArguments {
     /// Where run directories go
     #[arg(long, value_name = "DIR", default_value = "runs")]
     out: PathBuf,
-    /// Another binary than the run had: does it still happen?
-    #[arg(long, value_name = "PATH")]
-    node_bin: Option<PathBuf>,
+    /// Other binaries than the run had: does it still happen?
+    #[command(flatten)]
+    binaries: super::binaries::BinaryArguments,
     /// Without the planted bug that the run had
     #[arg(long)]
     without_plant: bool,
@@ -45,7 +44,7 @@ struct Recording {
     workload: Workload,
     schedule: Schedule,
     judgement: Judgement,
-    binary: PathBuf,
+    programs: Programs,
 }
 
 pub(super) fn replay(arguments: &ReplayArguments) -> ExitCode {
@@ -82,16 +81,8 @@ fn read(arguments: &ReplayArguments) -> Result<Recording, String> {
     let mut workload =
         workload::load(&dir.join("workload.yaml")).map_err(|error| error.to_string())?;
     workload.name.clone_from(&info.workload);
-    let ours = info.node_binary.get("path").is_none_or(|path| is_ourselves(path));
-    let recorded = info.node_binary.get("path").map(PathBuf::from).filter(|_| !ours);
-    let binary = binary(arguments.node_bin.as_deref().or(recorded.as_deref()))?;
-    Ok(Recording { dir, info, workload, schedule, judgement, binary })
-}
-
-/// Whether the nodes of the run were this program: another build of it stands in for the one that ran.
-fn is_ourselves(path: &str) -> bool {
-    path == OURSELVES
-        || std::fs::canonicalize(OURSELVES).is_ok_and(|ourselves| ourselves == Path::new(path))
+    let programs = arguments.binaries.or_recorded(&info).programs([&workload])?;
+    Ok(Recording { dir, info, workload, schedule, judgement, programs })
 }
 
 async fn replay_all(arguments: &ReplayArguments, recording: &Recording) -> ExitCode {
@@ -122,7 +113,7 @@ fn options(arguments: &ReplayArguments, recording: &Recording) -> Options {
     let plant = recording.info.planted.clone().filter(|_| !arguments.without_plant);
     Options {
         out: arguments.out.clone(),
-        binary: recording.binary.clone(),
+        programs: recording.programs.clone(),
         plant,
         file: recording.dir.join("workload.yaml"),
         command: format!("faultline replay {}", recording.dir.display()),

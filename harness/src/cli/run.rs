@@ -10,8 +10,7 @@ use clap::Args;
 use node::bug::Bug;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::OURSELVES;
-use crate::run::{Finished, Options, Sabotage};
+use crate::run::{Finished, Options, Programs, Sabotage};
 use crate::workload::Workload;
 use crate::{report, run, workload};
 
@@ -37,9 +36,8 @@ pub(super) struct RunArguments {
     /// Break the harness itself in this one way, for its own tests
     #[arg(long, value_name = "MUTANT", hide = true)]
     sabotage: Option<Sabotage>,
-    /// Another binary that keeps to the node contract (docs/formats.md)
-    #[arg(long, value_name = "PATH")]
-    node_bin: Option<PathBuf>,
+    #[command(flatten)]
+    binaries: super::binaries::BinaryArguments,
     /// Judge while the run goes on, and stop it at the first violation
     #[arg(long)]
     fail_fast: bool,
@@ -53,8 +51,9 @@ pub(super) fn run(arguments: RunArguments) -> ExitCode {
         Ok(workloads) => workloads,
         Err(code) => return code,
     };
-    let binary = match binary(arguments.node_bin.as_deref()) {
-        Ok(binary) => binary,
+    let programs = match arguments.binaries.programs(workloads.iter().map(|(_, workload)| workload))
+    {
+        Ok(programs) => programs,
         Err(error) => return super::fail(ExitCode::Usage, &error),
     };
     let runtime =
@@ -62,7 +61,7 @@ pub(super) fn run(arguments: RunArguments) -> ExitCode {
             Ok(runtime) => runtime,
             Err(error) => return super::fail(ExitCode::RunFailed, &error),
         };
-    runtime.block_on(run_all(&arguments, &workloads, &binary))
+    runtime.block_on(run_all(&arguments, &workloads, &programs))
 }
 
 /// The planted bugs by name, so that help cannot lag behind them.
@@ -86,23 +85,10 @@ fn load(files: &[PathBuf]) -> Result<Vec<(PathBuf, Workload)>, ExitCode> {
     if failed { Err(ExitCode::Usage) } else { Ok(workloads) }
 }
 
-pub(super) fn binary(given: Option<&Path>) -> Result<PathBuf, String> {
-    let Some(path) = given else {
-        return Ok(PathBuf::from(OURSELVES));
-    };
-    let found = std::fs::canonicalize(path)
-        .map_err(|error| format!("--node-bin {}: {error}", path.display()))?;
-    let access = rustix::fs::access(&found, rustix::fs::Access::EXEC_OK);
-    if !found.is_file() || access.is_err() {
-        return Err(format!("--node-bin {}: not an executable file", path.display()));
-    }
-    Ok(found)
-}
-
 async fn run_all(
     arguments: &RunArguments,
     workloads: &[(PathBuf, Workload)],
-    binary: &Path,
+    programs: &Programs,
 ) -> ExitCode {
     let interrupt = interrupt_on_signals();
     let mut code = ExitCode::Valid;
@@ -113,7 +99,7 @@ async fn run_all(
             if interrupt.is_cancelled() {
                 return code.merge(ExitCode::Undecided);
             }
-            let options = arguments.options(file, seed, binary);
+            let options = arguments.options(file, seed, programs);
             println!("faultline: {} with seed {seed}", workload.name);
             let finished = run::run(workload, seed, &options, &interrupt).await;
             let ended = show(&options, &finished, &mut tally);
@@ -127,10 +113,10 @@ async fn run_all(
 }
 
 impl RunArguments {
-    fn options(&self, file: &Path, seed: u64, binary: &Path) -> Options {
+    fn options(&self, file: &Path, seed: u64, programs: &Programs) -> Options {
         Options {
             out: self.out.clone(),
-            binary: binary.to_path_buf(),
+            programs: programs.clone(),
             plant: self.plant.map(|bug| bug.to_string()),
             sabotage: self.sabotage,
             file: file.to_path_buf(),
@@ -147,9 +133,7 @@ impl RunArguments {
         if let Some(bug) = self.plant {
             command += &format!(" --plant {bug}");
         }
-        if let Some(binary) = &self.node_bin {
-            command += &format!(" --node-bin {}", binary.display());
-        }
+        command += &self.binaries.flags();
         if self.fail_fast {
             command += " --fail-fast";
         }

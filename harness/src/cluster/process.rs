@@ -9,19 +9,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use anyhow::Context;
+use rustix::process::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::kernel::{signal_group, wait_for_state};
 use super::spawner::Spawner;
 
 /// What a node may print into its log; the rest is counted and thrown away.
 const LOG_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Lines of the log that are shown when a node ends by itself.
 const LAST_LINES: usize = 10;
-/// How long to wait until the kernel shows a stop or a continuation.
-const STATE_POLLS: u32 = 200;
-const STATE_POLL: Duration = Duration::from_millis(5);
 
 /// A node that ended though nobody ended it.
 #[derive(Clone, Debug)]
@@ -127,44 +125,46 @@ impl Process {
 
     /// Kills the whole group and waits for the end. Returns how the process ended.
     pub(super) async fn kill(self) -> String {
-        self.expected.store(true, Ordering::SeqCst);
-        signal_group(self.pid, Signal::KILL);
+        self.end_by(Signal::KILL);
         self.ended().await
+    }
+
+    /// Sends a signal that is to end the process; its end is then no death.
+    pub(super) fn end_by(&self, signal: Signal) {
+        self.expected.store(true, Ordering::SeqCst);
+        signal_group(self.pid, signal);
+    }
+
+    /// Waits for the end, so long. Returns how the process ended, if it did.
+    pub(super) async fn ended_within(&self, limit: Duration) -> Option<String> {
+        tokio::time::timeout(limit, self.ended()).await.ok()
+    }
+
+    /// Where what it prints goes.
+    pub(super) fn log(&self) -> &Path {
+        &self.log
     }
 
     /// Ends the process: SIGTERM, and SIGKILL if that is not enough. A stopped process ignores SIGTERM until it goes on.
     pub(super) fn stop(self, grace: Duration) -> impl Future<Output = ()> {
-        self.expected.store(true, Ordering::SeqCst);
-        signal_group(self.pid, Signal::TERM);
+        self.end_by(Signal::TERM);
         signal_group(self.pid, Signal::CONT);
         async move {
-            if tokio::time::timeout(grace, self.ended()).await.is_err() {
+            if self.ended_within(grace).await.is_none() {
                 self.kill().await;
             }
         }
     }
 
-    /// Stops the process and waits until the kernel shows it stopped.
-    pub(super) async fn pause(&self) -> anyhow::Result<char> {
-        signal_group(self.pid, Signal::STOP);
-        self.wait_for_state(|state| state == 'T', "stopped").await
+    /// Waits until the kernel shows the process stopped.
+    pub(super) async fn stopped(&self) -> anyhow::Result<char> {
+        wait_for_state(self.pid, |state| state == 'T', "stopped").await
     }
 
     /// Continues the process and waits until the kernel no longer shows it stopped.
     pub(super) async fn resume(&self) -> anyhow::Result<char> {
         signal_group(self.pid, Signal::CONT);
-        self.wait_for_state(|state| state != 'T', "continued").await
-    }
-
-    async fn wait_for_state(&self, wanted: fn(char) -> bool, name: &str) -> anyhow::Result<char> {
-        for _ in 0..STATE_POLLS {
-            match kernel_state(self.pid) {
-                Some(state) if wanted(state) => return Ok(state),
-                Some(_) => tokio::time::sleep(STATE_POLL).await,
-                None => bail!("process {} is gone", self.pid),
-            }
-        }
-        bail!("the kernel does not show process {} {name}", self.pid)
+        wait_for_state(self.pid, |state| state != 'T', "continued").await
     }
 
     async fn ended(&self) -> String {
@@ -185,13 +185,6 @@ impl Drop for Process {
     }
 }
 
-/// Sends a signal to a process group that we started. That it may have ended already is not an error.
-pub(crate) fn signal_group(pid: u32, signal: Signal) {
-    if let Some(group) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        let _ = kill_process_group(group, signal);
-    }
-}
-
 /// The running binary, even if its file was replaced meanwhile by a new build.
 pub(crate) const OURSELVES: &str = "/proc/self/exe";
 
@@ -206,13 +199,6 @@ pub(crate) fn guarded(binary: &Path, arguments: Vec<String>) -> Command {
 fn command_io(command: &mut Command) -> Command {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     std::mem::replace(command, Command::new(""))
-}
-
-/// The state letter of `/proc/<pid>/stat`: `R`, `S`, `T`…
-fn kernel_state(pid: u32) -> Option<char> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name of the program stands in parentheses and may contain anything.
-    stat.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
 fn describe(status: ExitStatus) -> String {
@@ -343,11 +329,5 @@ mod tests {
         for line in ["", "ready", r#"{"ready":true}"#, r#"{"ready":{"addr":"somewhere"}}"#] {
             assert_eq!(ready_address(line.as_bytes()), None, "{line}");
         }
-    }
-
-    #[test]
-    fn the_kernel_shows_our_own_process() {
-        assert!(kernel_state(std::process::id()).is_some_and(|state| "RS".contains(state)));
-        assert_eq!(kernel_state(u32::MAX), None);
     }
 }

@@ -112,18 +112,20 @@ impl Events {
     }
 
     fn links(&self, from: &Target, to: &Target, seed: u64) -> Vec<LinkName> {
-        let leader = self.observer.leader();
-        let leader = leader.as_ref().map(|(node, _)| node.as_str());
-        let surroundings = Surroundings { nodes: &self.names, running: &self.names, leader, seed };
-        plan::links_between(from, to, &surroundings).unwrap_or_default()
+        self.now(seed, |now| plan::links_between(from, to, now).unwrap_or_default())
     }
 
     /// The node that a target means now.
     fn node(&self, target: &Target, seed: u64) -> Option<String> {
-        let leader = self.observer.leader();
+        self.now(seed, |now| plan::targets(target, now).ok()?.into_iter().next())
+    }
+
+    /// What targets mean by what nodes last said.
+    fn now<T>(&self, seed: u64, resolve: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+        let (leader, candidates) = (self.observer.leader(), self.observer.candidates());
         let leader = leader.as_ref().map(|(node, _)| node.as_str());
-        let surroundings = Surroundings { nodes: &self.names, running: &self.names, leader, seed };
-        plan::targets(target, &surroundings).ok()?.into_iter().next()
+        let (nodes, running) = (&self.names, &self.names);
+        resolve(&Surroundings { nodes, running, leader, candidates: &candidates, seed })
     }
 
     async fn behind(&self, behind: &Behind, seed: u64) {

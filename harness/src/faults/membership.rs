@@ -278,6 +278,10 @@ impl HandedOver {
 mod tests {
     use super::*;
 
+    fn moment(nodes: &[String], seed: u64) -> Surroundings<'_> {
+        Surroundings { nodes, running: nodes, leader: Some("n2"), candidates: &[], seed }
+    }
+
     fn ids(ids: &[u32]) -> Vec<NodeId> {
         ids.iter().copied().map(NodeId).collect()
     }
@@ -285,8 +289,7 @@ mod tests {
     fn check(members: &Members, expected: Result<(&[u32], &[u32]), &str>) {
         let nodes: Vec<_> = (1..=5).map(|number| format!("n{number}")).collect();
         let now = Known { voters: ids(&[1, 2, 3]), learners: ids(&[4]), ..Known::default() };
-        let surroundings =
-            Surroundings { nodes: &nodes, running: &nodes, leader: Some("n2"), seed: 7 };
+        let surroundings = moment(&nodes, 7);
         let resolved = resolve(members, &now, &surroundings);
         match expected {
             Err(why) => assert_eq!(resolved.unwrap_err().to_string(), why, "{members:?}"),
@@ -330,8 +333,7 @@ mod tests {
     fn a_follower_is_one_that_votes() {
         let nodes: Vec<_> = (1..=5).map(|number| format!("n{number}")).collect();
         for seed in 0..50 {
-            let surroundings =
-                Surroundings { nodes: &nodes, running: &nodes, leader: Some("n2"), seed };
+            let surroundings = moment(&nodes, seed);
             let id = voter(&Target::Follower, &ids(&[1, 2, 3]), &surroundings).unwrap();
             assert!([NodeId(1), NodeId(3)].contains(&id), "{id}");
         }

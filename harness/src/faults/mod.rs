@@ -27,7 +27,7 @@ use self::events::Events;
 pub(crate) use self::membership::Operator;
 use self::membership::{Changed, HandedOver};
 use self::network::NetworkFault;
-use self::process::{Killed, Paused};
+use self::process::{Away, Hungry, Limits, Paused, Restarting, Upgraded, Wiped};
 use crate::cluster::{Cluster, Exit};
 use crate::links::{MessageRelay, Network};
 use crate::observer::{Leader, Observer};
@@ -37,6 +37,8 @@ use crate::workload::{Budget, Fault};
 
 /// How long a fault that targets the leader looks for one before it gives up, loudly.
 const FIND_LEADER_LIMIT: Duration = Duration::from_secs(5);
+/// As long a fault that targets a candidate waits until somebody is one.
+const FIND_CANDIDATE_LIMIT: Duration = Duration::from_secs(5);
 
 /// The fault injector and what it works on.
 pub(crate) struct Nemesis {
@@ -60,8 +62,13 @@ struct Active {
 enum Applied {
     Network(NetworkFault),
     Messages,
-    Killed(Killed),
+    Away(Away),
+    Restarting(Restarting),
     Paused(Paused),
+    Starving(Hungry),
+    Limited(Limits),
+    Upgraded(Upgraded),
+    Wiped(Wiped),
     Changed(Box<Changed>),
     HandedOver(HandedOver),
 }
@@ -93,6 +100,19 @@ pub(crate) struct Parts {
 struct Now {
     running: Vec<String>,
     leader: Option<Leader>,
+    candidates: Vec<String>,
+}
+
+impl Now {
+    fn surroundings<'a>(&'a self, nodes: &'a [String], seed: u64) -> Surroundings<'a> {
+        Surroundings {
+            nodes,
+            running: &self.running,
+            leader: self.leader.as_ref().map(|(node, _)| node.as_str()),
+            candidates: &self.candidates,
+            seed,
+        }
+    }
 }
 
 impl Nemesis {
@@ -114,9 +134,11 @@ impl Nemesis {
         let conductor = Conductor::start(schedule, &events, sender);
         self.parts.deeds.begin(events);
         loop {
+            let again = self.next_restart().unwrap_or(end);
             tokio::select! {
                 Some(order) = orders.recv() => self.obey(order).await,
                 Some(exit) = self.parts.exits.recv() => self.note_death(&exit),
+                () = tokio::time::sleep_until(again), if again < end => self.restart_again().await,
                 () = tokio::time::sleep_until(end) => break,
                 () = stop.cancelled() => break,
             }
@@ -139,6 +161,26 @@ impl Nemesis {
                 if let Some(index) = self.active.iter().position(|each| each.planned.id == id) {
                     self.end(index, unmatched).await;
                 }
+            }
+        }
+    }
+
+    /// When nodes that are restarted over and over are due again.
+    fn next_restart(&self) -> Option<Instant> {
+        let next = |active: &Active| match &active.applied {
+            Applied::Restarting(restarting) => restarting.next(),
+            _ => None,
+        };
+        self.active.iter().filter_map(next).min()
+    }
+
+    async fn restart_again(&mut self) {
+        let now = Instant::now();
+        for active in &mut self.active {
+            if let Applied::Restarting(restarting) = &mut active.applied
+                && restarting.next().is_some_and(|next| next <= now)
+            {
+                restarting.round(&mut self.parts.cluster).await;
             }
         }
     }
@@ -179,6 +221,14 @@ impl Nemesis {
 
     fn note_death(&mut self, exit: &Exit) {
         self.parts.cluster.died(exit);
+        let explains = |active: &mut Active| match &mut active.applied {
+            Applied::Limited(limits) => limits.explains(exit),
+            _ => false,
+        };
+        // What a fault makes a node do is told when the fault ends.
+        if self.active.iter_mut().any(explains) {
+            return;
+        }
         let value = json!({
             "pid": exit.pid, "incarnation": exit.incarnation, "status": exit.status, "log": exit.last_lines,
         });
@@ -190,7 +240,7 @@ impl Nemesis {
     async fn begin(&mut self, due: &Due) {
         let Due { planned, forever, .. } = due;
         let now = self.now(planned).await;
-        let damage = Damage::of(&planned.fault, &self.surroundings(planned, &now));
+        let damage = Damage::of(&planned.fault, &now.surroundings(&self.parts.names, planned.seed));
         let beyond = self.beyond_budget(&damage);
         if let Some(why) = beyond.as_ref().filter(|_| self.parts.budget == Budget::Minority) {
             let value = json!({ "fault": plan(planned), "why": why });
@@ -228,16 +278,11 @@ impl Nemesis {
             true => self.parts.observer.find_leader(FIND_LEADER_LIMIT).await,
             false => None,
         };
-        Now { running: self.parts.cluster.running(), leader }
-    }
-
-    fn surroundings<'a>(&'a self, planned: &PlannedFault, now: &'a Now) -> Surroundings<'a> {
-        Surroundings {
-            nodes: &self.parts.names,
-            running: &now.running,
-            leader: now.leader.as_ref().map(|(node, _)| node.as_str()),
-            seed: planned.seed,
-        }
+        let candidates = match planned.fault.needs_candidate() {
+            true => self.parts.observer.find_candidates(FIND_CANDIDATE_LIMIT).await,
+            false => Vec::new(),
+        };
+        Now { running: self.parts.cluster.running(), leader, candidates }
     }
 
     /// What is broken now.
@@ -269,12 +314,7 @@ impl Nemesis {
         now: &Now,
     ) -> anyhow::Result<(String, Value, Applied)> {
         let parts = &mut self.parts;
-        let surroundings = Surroundings {
-            nodes: &parts.names,
-            running: &now.running,
-            leader: now.leader.as_ref().map(|(node, _)| node.as_str()),
-            seed: planned.seed,
-        };
+        let surroundings = now.surroundings(&parts.names, planned.seed);
         let words = Words { leader: now.leader.clone() };
         match &planned.fault {
             Fault::Partition(partition) => {
@@ -286,27 +326,32 @@ impl Nemesis {
             Fault::Messages(rule) => {
                 messages::messages(parts.relay.as_deref(), &planned.id, rule, &surroundings)
             }
-            Fault::Kill(kill) => {
-                let nodes = crate::plan::targets(&kill.node, &surroundings)?;
-                process::kill(&mut parts.cluster, &nodes, &words).await
-            }
-            Fault::Pause(pause) => {
-                let nodes = crate::plan::targets(&pause.node, &surroundings)?;
-                process::pause(&mut parts.cluster, &nodes, &words).await
-            }
             Fault::Members(members) => parts.operator.change(members, &surroundings).await,
             Fault::Transfer(transfer) => {
                 parts.operator.transfer(transfer, &surroundings, &words).await
+            }
+            fault => {
+                let mut nodes = Vec::new();
+                for (_, target) in fault.targets() {
+                    nodes.extend(crate::plan::targets(target, &surroundings)?);
+                }
+                strike(parts, fault, &nodes, &words).await
             }
         }
     }
 
     async fn end(&mut self, index: usize, unmatched: Option<String>) {
+        self.note_deaths();
         let Active { planned, applied, .. } = self.active.remove(index);
         let effect = match applied {
             Applied::Network(fault) => fault.heal(&self.parts.network, &planned.id),
             Applied::Messages => messages::heal(self.parts.relay.as_deref(), &planned.id),
-            Applied::Killed(killed) => killed.heal(&mut self.parts.cluster).await,
+            Applied::Away(away) => away.heal(&mut self.parts.cluster).await,
+            Applied::Restarting(restarting) => restarting.heal(&mut self.parts.cluster).await,
+            Applied::Starving(hungry) => hungry.heal(&mut self.parts.cluster).await,
+            Applied::Limited(limits) => limits.heal(&mut self.parts.cluster).await,
+            Applied::Upgraded(upgraded) => upgraded.heal(&mut self.parts.cluster).await,
+            Applied::Wiped(wiped) => wiped.heal(&mut self.parts.cluster).await,
             Applied::Paused(paused) => paused.heal(&mut self.parts.cluster).await,
             Applied::Changed(changed) => changed.heal(&mut self.parts.operator).await,
             Applied::HandedOver(handed_over) => handed_over.heal(),
@@ -340,6 +385,31 @@ impl Nemesis {
     }
 }
 
+/// Does something to processes.
+async fn strike(
+    parts: &mut Parts,
+    fault: &Fault,
+    nodes: &[String],
+    words: &Words,
+) -> anyhow::Result<(String, Value, Applied)> {
+    let cluster = &mut parts.cluster;
+    match fault {
+        Fault::Kill(_) => process::kill(cluster, nodes, words).await,
+        Fault::Terminate(_) => process::terminate(cluster, &parts.observer, nodes, words).await,
+        Fault::Restart(restart) => process::restart(cluster, restart, nodes, words).await,
+        Fault::Pause(_) => process::pause(cluster, nodes, words).await,
+        Fault::Starve(starve) => process::starve(cluster, starve, nodes, words),
+        Fault::Limit(limit) => process::limit(cluster, limit, nodes, words),
+        Fault::Upgrade(_) => process::upgrade(cluster, nodes, words).await,
+        Fault::Wipe(_) => process::wipe(cluster, nodes, words).await,
+        Fault::Partition(_)
+        | Fault::Packets(_)
+        | Fault::Messages(_)
+        | Fault::Members(_)
+        | Fault::Transfer(_) => anyhow::bail!("it does nothing to processes"),
+    }
+}
+
 fn plan(planned: &PlannedFault) -> Value {
     serde_json::to_value(&planned.fault).expect("a fault always serialises")
 }
@@ -369,7 +439,13 @@ fn names(fault: &Fault) -> (&'static str, &'static str) {
         Fault::Packets(_) => ("start-packets", "stop-packets"),
         Fault::Messages(_) => ("start-messages", "stop-messages"),
         Fault::Kill(_) => ("kill", "restart"),
+        Fault::Terminate(_) => ("terminate", "restart"),
+        Fault::Restart(_) => ("start-restarts", "stop-restarts"),
         Fault::Pause(_) => ("pause", "resume"),
+        Fault::Starve(_) => ("start-starving", "stop-starving"),
+        Fault::Limit(_) => ("limit", "lift-limit"),
+        Fault::Upgrade(_) => ("upgrade", "end-upgrade"),
+        Fault::Wipe(_) => ("wipe", "restart"),
         Fault::Members(_) => ("change-members", "restore-members"),
         Fault::Transfer(_) => ("transfer", "end-transfer"),
     }

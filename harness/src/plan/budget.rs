@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::{Surroundings, partition, targets};
-use crate::workload::{Fault, Kill, Pause};
+use crate::workload::Fault;
 
 /// A directed link: from, to.
 type Link = (String, String);
@@ -31,9 +31,19 @@ impl Damage {
                 let cut = links.unwrap_or_default().into_iter().filter(between).collect();
                 Self { cut, ..Self::default() }
             }
-            Fault::Kill(Kill { node }) | Fault::Pause(Pause { node }) => {
-                let down = targets(node, surroundings).unwrap_or_default().into_iter().collect();
-                Self { down, ..Self::default() }
+            // Who may have few files may end of it, and who is restarted or gets little of the processor is away now and then.
+            Fault::Kill(_)
+            | Fault::Terminate(_)
+            | Fault::Restart(_)
+            | Fault::Pause(_)
+            | Fault::Starve(_)
+            | Fault::Limit(_)
+            | Fault::Upgrade(_)
+            | Fault::Wipe(_) => {
+                let struck = fault.targets().into_iter();
+                let down = struck
+                    .flat_map(|(_, target)| targets(target, surroundings).unwrap_or_default());
+                Self { down: down.collect(), ..Self::default() }
             }
             Fault::Packets(_) | Fault::Messages(_) | Fault::Members(_) | Fault::Transfer(_) => {
                 Self::default()
@@ -116,6 +126,31 @@ mod tests {
         // Each of five reaches two neighbours: every node sees three, and no three see each other.
         let ring = [("n1", "n3"), ("n1", "n4"), ("n2", "n4"), ("n2", "n5"), ("n3", "n5")];
         assert!(!damage(&[], &ring).is_tolerable(&names(5)));
+    }
+
+    #[test]
+    fn whatever_is_done_to_a_process_counts_it_as_down() {
+        let nodes = names(5);
+        let surroundings = Surroundings {
+            nodes: &nodes,
+            running: &nodes,
+            leader: Some("n2"),
+            candidates: &[],
+            seed: 1,
+        };
+        for (fault, down) in [
+            (r#"{"kill":{"node":"leader"}}"#, 1),
+            (r#"{"terminate":{"node":["n1","n3"]}}"#, 2),
+            (r#"{"restart":{"node":"majority","every":"1s"}}"#, 3),
+            (r#"{"pause":{"node":"minority"}}"#, 2),
+            (r#"{"starve":{"node":"n4","cpu":"5%"}}"#, 1),
+            (r#"{"limit":{"node":"follower","open_files":8}}"#, 1),
+            (r#"{"upgrade":{"node":"any","to":"next"}}"#, 1),
+            (r#"{"wipe":{"node":"all"}}"#, 5),
+        ] {
+            let fault: Fault = serde_json::from_str(fault).unwrap();
+            assert_eq!(Damage::of(&fault, &surroundings).down.len(), down, "{fault:?}");
+        }
     }
 
     #[test]

@@ -190,8 +190,13 @@ mod tests {
 
     fn sever(cut: Cut, direction: Direction, clients: bool, count: usize, seed: u64) -> Severed {
         let nodes = nodes(count);
-        let surroundings =
-            Surroundings { nodes: &nodes, running: &nodes, leader: Some("n2"), seed };
+        let surroundings = Surroundings {
+            nodes: &nodes,
+            running: &nodes,
+            leader: Some("n2"),
+            candidates: &[],
+            seed,
+        };
         partition(&Partition::new(cut, direction, clients), &surroundings).unwrap()
     }
 
@@ -302,7 +307,8 @@ mod tests {
         let written = r#"{"grudge":{"n1":["n2","n3"]}}"#;
         let grudge: Partition = serde_json::from_str(written).unwrap();
         let all = nodes(3);
-        let surroundings = Surroundings { nodes: &all, running: &all, leader: None, seed: 1 };
+        let surroundings =
+            Surroundings { nodes: &all, running: &all, leader: None, candidates: &[], seed: 1 };
         let cut = partition(&grudge, &surroundings).unwrap();
         assert_eq!(cut.links, [link("n2", "n1"), link("n3", "n1")]);
         assert_eq!(cut.describe(str::to_string), "grudge n1 against n2 n3");

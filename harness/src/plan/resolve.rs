@@ -12,6 +12,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) running: &'a [String],
     /// The leader, if one was found.
     pub(crate) leader: Option<&'a str>,
+    /// Those that stand for election, as far as it was looked for them.
+    pub(crate) candidates: &'a [String],
     /// Decides what is left to chance.
     pub(crate) seed: u64,
 }
@@ -23,6 +25,10 @@ pub(crate) enum Unresolved {
     NoLeader,
     #[error("no node that this fault could be applied to is running")]
     NoNode,
+    #[error("nobody stands for election")]
+    NoCandidate,
+    #[error("no majority of the nodes is running")]
+    TooFew,
 }
 
 /// A directed link: from, to.
@@ -47,11 +53,35 @@ pub(crate) fn targets(
             let others: Vec<_> = running.iter().filter(|node| *node != leader).cloned().collect();
             any_of(&others, &mut random)
         }
+        Target::Candidate => random
+            .pick(surroundings.candidates)
+            .map(|node| vec![node.clone()])
+            .ok_or(Unresolved::NoCandidate),
         Target::Any => any_of(running, &mut random),
+        Target::Minority => {
+            let most = surroundings.nodes.len().saturating_sub(1) / 2;
+            let some = some_of(running, most, &mut random);
+            if some.is_empty() { Err(Unresolved::NoNode) } else { Ok(some) }
+        }
+        Target::Majority => {
+            let least = surroundings.nodes.len() / 2 + 1;
+            let some = some_of(running, least, &mut random);
+            if some.len() < least { Err(Unresolved::TooFew) } else { Ok(some) }
+        }
         Target::All if running.is_empty() => Err(Unresolved::NoNode),
         Target::All => Ok(running.to_vec()),
         Target::Node(node) => Ok(vec![node.clone()]),
+        Target::Nodes(nodes) => Ok(nodes.clone()),
     }
+}
+
+/// So many of the nodes, or all where there are fewer, in the order of their names.
+fn some_of(nodes: &[String], count: usize, random: &mut super::Random) -> Vec<String> {
+    let mut some = nodes.to_vec();
+    random.shuffle(&mut some);
+    some.truncate(count);
+    some.sort();
+    some
 }
 
 /// All directed links between nodes that are apart.
@@ -104,7 +134,9 @@ fn end(
     if *target == Target::All {
         return Ok(surroundings.nodes.to_vec());
     }
-    let taken = |node: &&String| other.len() == 1 && other.contains(node);
+    // A minority and a majority that speak to each other have nobody in common.
+    let is_some = matches!(target, Target::Minority | Target::Majority);
+    let taken = |node: &&String| (other.len() == 1 || is_some) && other.contains(node);
     let running: Vec<_> =
         surroundings.running.iter().filter(|node| !taken(node)).cloned().collect();
     targets(target, &Surroundings { running: &running, ..*surroundings })
@@ -121,7 +153,7 @@ mod tests {
     }
 
     fn moment<'a>(nodes: &'a [String], leader: Option<&'a str>, seed: u64) -> Surroundings<'a> {
-        Surroundings { nodes, running: nodes, leader, seed }
+        Surroundings { nodes, running: nodes, leader, candidates: &nodes[2..], seed }
     }
 
     #[test]
@@ -133,6 +165,9 @@ mod tests {
             assert_eq!(targets(&Target::Node("n4".into()), &moment), Ok(vec!["n4".to_string()]));
             assert_eq!(targets(&Target::All, &moment), Ok(all.clone()));
             assert_ne!(targets(&Target::Follower, &moment).unwrap(), ["n2"]);
+            assert!(moment.candidates.contains(&targets(&Target::Candidate, &moment).unwrap()[0]));
+            let list = Target::Nodes(all[1..3].to_vec());
+            assert_eq!(targets(&list, &moment).unwrap(), ["n2", "n3"]);
         }
         let any: BTreeSet<_> = (0..100)
             .map(|seed| targets(&Target::Any, &moment(&all, None, seed)).unwrap())
@@ -141,9 +176,30 @@ mod tests {
     }
 
     #[test]
+    fn minorities_and_majorities_are_drawn_from_those_that_run() {
+        let mut drawn = BTreeSet::new();
+        for (count, minority, majority) in [(3, 1, 2), (4, 1, 3), (5, 2, 3), (6, 2, 4)] {
+            let all = nodes(count);
+            for seed in 0..50 {
+                let moment = moment(&all, None, seed);
+                let few = targets(&Target::Minority, &moment).unwrap();
+                assert_eq!(few.len(), minority);
+                assert_eq!(targets(&Target::Majority, &moment).unwrap().len(), majority);
+                drawn.insert(few);
+            }
+            let moment = Surroundings { running: &all[1..majority], ..moment(&all, None, 1) };
+            assert_eq!(targets(&Target::Majority, &moment), Err(Unresolved::TooFew));
+            let few = targets(&Target::Minority, &moment).unwrap();
+            assert!(few.iter().all(|node| moment.running.contains(node)), "{few:?}");
+        }
+        assert!(drawn.len() >= 3 + 4 + 10, "all of them come: {drawn:?}");
+    }
+
+    #[test]
     fn what_cannot_be_resolved_says_why() {
         let all = nodes(3);
-        let leaderless = moment(&all, None, 1);
+        let leaderless = Surroundings { candidates: &[], ..moment(&all, None, 1) };
+        assert_eq!(targets(&Target::Candidate, &leaderless), Err(Unresolved::NoCandidate));
         assert_eq!(targets(&Target::Leader, &leaderless), Err(Unresolved::NoLeader));
         assert_eq!(targets(&Target::Follower, &leaderless), Err(Unresolved::NoLeader));
         let dead = Surroundings { running: &[], ..leaderless };
@@ -170,6 +226,11 @@ mod tests {
                 assert_eq!(packet_links(&packets(from, to), &moment).unwrap().len(), 1);
             }
         }
+        let all = nodes(5);
+        let moment = self::moment(&all, None, 1);
+        let apart = packet_links(&packets(Target::Minority, Target::Majority), &moment).unwrap();
+        assert_eq!(apart.len(), 2 * 3, "nobody is on both sides");
+        let moment = Surroundings { leader: Some("n2"), ..moment };
         let to_itself = packets(Target::Leader, Target::Leader);
         assert_eq!(packet_links(&to_itself, &moment), Err(Unresolved::NoNode));
     }

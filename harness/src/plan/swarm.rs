@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::random::{Random, stream};
-use crate::workload::{Choice, Fault, FaultRule, Lasts, When, Workload};
+use crate::workload::{Choice, Fault, FaultRule, Lasts, Starve, When, Workload};
 
 /// The faults of a workload as this seed has them, and what was left out, in words.
 pub(crate) fn swarm(workload: &Workload, seed: u64) -> (Vec<FaultRule>, Vec<String>) {
@@ -68,15 +68,28 @@ fn vary(rule: &FaultRule, random: &mut Random) -> (FaultRule, Vec<&'static str>)
     (rule, dropped)
 }
 
-/// Shares and delays of a fault, half to twice of what they are.
+/// Shares, delays and limits of a fault, half to twice of what they are.
 fn harden(fault: &mut Fault, random: &mut Random) {
-    if let Fault::Messages(messages) = fault {
-        for share in [&mut messages.drop, &mut messages.duplicate, &mut messages.reorder] {
-            *share = (*share * factor(random)).min(1.0);
+    match fault {
+        Fault::Messages(messages) => {
+            for share in [&mut messages.drop, &mut messages.duplicate, &mut messages.reorder] {
+                *share = (*share * factor(random)).min(1.0);
+            }
+            for delay in [&mut messages.delay, &mut messages.jitter] {
+                *delay = scaled(*delay, random);
+            }
         }
-        for delay in [&mut messages.delay, &mut messages.jitter] {
-            *delay = scaled(*delay, random);
+        Fault::Restart(restart) => {
+            restart.every = restart.every.map(|every| scaled(every, random));
         }
+        Fault::Starve(starve) => {
+            let (least, most) = (*Starve::CPU.start(), *Starve::CPU.end());
+            starve.cpu = (starve.cpu * factor(random)).clamp(least, most);
+        }
+        Fault::Limit(limit) => {
+            limit.open_files = (limit.open_files as f64 * factor(random)).round().max(1.0) as u64;
+        }
+        _ => {}
     }
 }
 

@@ -102,6 +102,8 @@ mod tests {
             host: BTreeMap::from([("cpus".to_string(), serde_json::json!(2))]),
             nodes: vec!["n1".into(), "n2".into()],
             node_binary: BTreeMap::from([("sha256".to_string(), "ab".repeat(32))]),
+            node_binaries: BTreeMap::new(),
+            next_binary: None,
             planted: None,
             judge: serde_json::json!({}),
         }

@@ -3,14 +3,14 @@
 //! They serialise as they were written, without defaults (`{"partition":{"isolate":"leader"}}`): that is how they stand in
 //! the history and in `schedule.jsonl`.
 
-use std::fmt;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
 use super::membership::{Members, Transfer};
 use super::messages::Messages;
 use super::packets::Packets;
 use super::partition::{Cut, Partition, Shape};
+use super::process::{Kill, Limit, Pause, Restart, Starve, Terminate, Upgrade, Wipe};
+pub(crate) use super::target::Target;
 
 /// A fault.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,8 +24,20 @@ pub(crate) enum Fault {
     Messages(Messages),
     /// Processes are killed (SIGKILL) and, in the end, started again on what they left on disk.
     Kill(Kill),
+    /// Processes are asked to end (SIGTERM) and, in the end, started again.
+    Terminate(Terminate),
+    /// Processes end and are started again at once, perhaps over and over.
+    Restart(Restart),
     /// Processes are stopped (SIGSTOP) and, in the end, continued.
     Pause(Pause),
+    /// Processes are stopped and continued in turn, and so get little of the processor.
+    Starve(Starve),
+    /// Processes may have few of something.
+    Limit(Limit),
+    /// Processes end orderly and come back as another program, for good.
+    Upgrade(Upgrade),
+    /// Processes are killed and, in the end, started again on an empty disk.
+    Wipe(Wipe),
     /// The members change and, in the end, change back.
     Members(Members),
     /// The leadership is handed over.
@@ -42,7 +54,13 @@ pub(super) struct WrittenFault {
     packets: Option<Packets>,
     messages: Option<Messages>,
     kill: Option<Kill>,
+    terminate: Option<Terminate>,
+    restart: Option<Restart>,
     pause: Option<Pause>,
+    starve: Option<Starve>,
+    limit: Option<Limit>,
+    upgrade: Option<Upgrade>,
+    wipe: Option<Wipe>,
     members: Option<Members>,
     transfer: Option<Transfer>,
 }
@@ -57,7 +75,13 @@ impl TryFrom<WrittenFault> for Fault {
             packets,
             messages,
             kill,
+            terminate,
+            restart,
             pause,
+            starve,
+            limit,
+            upgrade,
+            wipe,
             members,
             transfer,
         } = written;
@@ -66,7 +90,13 @@ impl TryFrom<WrittenFault> for Fault {
             packets.map(Self::Packets),
             messages.map(Self::Messages),
             kill.map(Self::Kill),
+            terminate.map(Self::Terminate),
+            restart.map(Self::Restart),
             pause.map(Self::Pause),
+            starve.map(Self::Starve),
+            limit.map(Self::Limit),
+            upgrade.map(Self::Upgrade),
+            wipe.map(Self::Wipe),
             members.map(Self::Members),
             transfer.map(Self::Transfer),
         ];
@@ -83,8 +113,21 @@ impl TryFrom<WrittenFault> for Fault {
 
 impl Fault {
     /// The names of all kinds.
-    const KINDS: [&str; 7] =
-        ["partition", "packets", "messages", "kill", "pause", "members", "transfer"];
+    const KINDS: [&str; 13] = [
+        "partition",
+        "packets",
+        "messages",
+        "kill",
+        "terminate",
+        "restart",
+        "pause",
+        "starve",
+        "limit",
+        "upgrade",
+        "wipe",
+        "members",
+        "transfer",
+    ];
 
     /// Its name in the workload.
     pub(crate) fn kind(&self) -> &'static str {
@@ -93,7 +136,13 @@ impl Fault {
             Self::Packets(_) => "packets",
             Self::Messages(_) => "messages",
             Self::Kill(_) => "kill",
+            Self::Terminate(_) => "terminate",
+            Self::Restart(_) => "restart",
             Self::Pause(_) => "pause",
+            Self::Starve(_) => "starve",
+            Self::Limit(_) => "limit",
+            Self::Upgrade(_) => "upgrade",
+            Self::Wipe(_) => "wipe",
             Self::Members(_) => "members",
             Self::Transfer(_) => "transfer",
         }
@@ -106,7 +155,14 @@ impl Fault {
             Self::Partition(_) => Vec::new(),
             Self::Packets(packets) => vec![("from", &packets.from), ("to", &packets.to)],
             Self::Messages(messages) => vec![("from", &messages.from), ("to", &messages.to)],
-            Self::Kill(Kill { node }) | Self::Pause(Pause { node }) => vec![("node", node)],
+            Self::Kill(Kill { node })
+            | Self::Terminate(Terminate { node })
+            | Self::Restart(Restart { node, .. })
+            | Self::Pause(Pause { node })
+            | Self::Starve(Starve { node, .. })
+            | Self::Limit(Limit { node, .. })
+            | Self::Upgrade(Upgrade { node, .. })
+            | Self::Wipe(Wipe { node }) => vec![("node", node)],
             Self::Members(members) => members.targets(),
             Self::Transfer(Transfer { to }) => vec![("to", to)],
         }
@@ -120,86 +176,10 @@ impl Fault {
         };
         by_shape(self) || self.targets().iter().any(|(_, target)| target.depends_on_leader())
     }
-}
 
-/// Which processes are killed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Kill {
-    /// Whose.
-    pub(crate) node: Target,
-}
-
-/// Which processes are stopped.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Pause {
-    /// Whose.
-    pub(crate) node: Target,
-}
-
-/// Whom a fault strikes; resolved when the fault is applied.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// Who leads at that moment.
-    Leader,
-    /// One of those that run and do not lead.
-    Follower,
-    /// One of those that run.
-    Any,
-    /// All of them.
-    #[default]
-    All,
-    /// This one.
-    Node(String),
-}
-
-impl Target {
-    pub(super) fn is_all(&self) -> bool {
-        *self == Self::All
-    }
-
-    /// Whether who is meant changes with the leader.
-    pub(crate) fn depends_on_leader(&self) -> bool {
-        matches!(self, Self::Leader | Self::Follower)
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Leader => "leader",
-            Self::Follower => "follower",
-            Self::Any => "any",
-            Self::All => "all",
-            Self::Node(name) => name,
-        })
-    }
-}
-
-impl Serialize for Target {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Target {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let number = text.strip_prefix('n').unwrap_or_default();
-        match text.as_str() {
-            "leader" => Ok(Self::Leader),
-            "follower" => Ok(Self::Follower),
-            "any" => Ok(Self::Any),
-            "all" => Ok(Self::All),
-            // Whether there is such a node is found out when all of the workload is known.
-            _ if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Ok(Self::Node(text))
-            }
-            _ => Err(de::Error::custom(format!(
-                "unknown target `{text}`, expected `leader`, `follower`, `any`, `all` or a node such as `n1`"
-            ))),
-        }
+    /// Whether it can only be applied while somebody stands for election.
+    pub(crate) fn needs_candidate(&self) -> bool {
+        self.targets().iter().any(|(_, target)| **target == Target::Candidate)
     }
 }
 
@@ -227,7 +207,15 @@ mod tests {
             r#"{"packets":{"rate":"200kB/s","queue":"32kB","mtu":"1300B"}}"#,
             r#"{"packets":{"ecn":"bleach","rebind":true}}"#,
             r#"{"kill":{"node":"all"}}"#,
-            r#"{"pause":{"node":"follower"}}"#,
+            r#"{"kill":{"node":["n1","n3"]}}"#,
+            r#"{"terminate":{"node":"leader"}}"#,
+            r#"{"restart":{"node":"majority"}}"#,
+            r#"{"restart":{"node":"n2","how":"terminate","every":"500ms"}}"#,
+            r#"{"pause":{"node":"candidate"}}"#,
+            r#"{"starve":{"node":"minority","cpu":"5%"}}"#,
+            r#"{"limit":{"node":"n1","open_files":8}}"#,
+            r#"{"upgrade":{"node":"follower","to":"next"}}"#,
+            r#"{"wipe":{"node":"n3"}}"#,
             r#"{"members":{"demote":"leader"}}"#,
             r#"{"members":{"replace":"follower","by":"n4"}}"#,
             r#"{"transfer":{"to":"n2"}}"#,

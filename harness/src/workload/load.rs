@@ -307,6 +307,49 @@ expect:
     }
 
     #[test]
+    fn what_makes_no_sense_for_processes_is_refused() {
+        for (fault, message) in [
+            ("kill: { node: [n1, n9] }", "17:21: there is no node n9: the nodes are n1 to n5"),
+            ("kill: { node: [n1, n1] }", "17:21: n1 is named twice"),
+            ("kill: { node: [] }", "17:21: an empty list names nobody"),
+            ("kill: { node: [n1, leader] }", "17:21: a list names nodes, and `leader` is none"),
+            (
+                "kill: { node: folower }",
+                "17:23: unknown target `folower`; did you mean `follower`?",
+            ),
+            (
+                "restart: { node: n2, every: 50ms }",
+                "17:37: a node needs some time to come up: at least 100ms",
+            ),
+            (
+                "restart: { node: n2, how: stop }",
+                "17:35: unknown value `stop`; known are kill, terminate",
+            ),
+            (
+                "starve: { node: n2, cpu: 95% }",
+                "17:34: from 1% to 90%: below it is a `pause`, above nothing is felt",
+            ),
+            (
+                "limit: { node: n1, open_files: 0 }",
+                "17:40: a process without any descriptor cannot even be limited: at least 1",
+            ),
+            ("upgrade: { node: n1 }", "17:18: missing key `to` in `upgrade`"),
+            ("upgrade: { node: n1, to: last }", "17:34: unknown value `last`; known are next"),
+            (
+                "partition: { isolate: minority }",
+                "17:20: one node is isolated; for several there are `shape` and `grudge`",
+            ),
+            ("transfer: { to: majority }", "17:25: one node is meant"),
+            (
+                "packets: { loss: 5%, from: majority, to: majority }",
+                "17:18: no link leads from a node to itself",
+            ),
+        ] {
+            check("kill: { node: any }", fault, message);
+        }
+    }
+
+    #[test]
     fn members_that_make_no_sense_are_refused() {
         let fault = |spoilt: &str, expected: &str| check("kill: { node: any }", spoilt, expected);
         fault("members: { promote: follower }", "17:18: the new voter must be named, as n4");
@@ -315,7 +358,7 @@ expect:
             "17:18: expected one of `demote`, `promote`, `remove`, or `replace` with `by`",
         );
         fault("members: { promote: n9 }", "17:29: there is no node n9: the nodes are n1 to n5");
-        fault("members: { demote: all }", "17:28: one node is meant, not all");
+        fault("members: { demote: all }", "17:28: one node is meant");
         fault("transfer: { to: leader }", "17:19: the leader leads already");
         let some = "2:42: the members are some of the nodes, or all";
         check("nodes: 5", "nodes: 5, members: 6", some);
@@ -356,7 +399,7 @@ expect:
         check(
             "kill: { node: any }",
             "kill: { node: any }\n        pause: { node: any }",
-            "17:9: expected exactly one of `partition`, `packets`, `messages`, `kill`, `pause`, `members`, `transfer`",
+            "17:9: expected exactly one of `partition`, `packets`, `messages`, `kill`, `terminate`, `restart`, `pause`, `starve`, `limit`, `upgrade`, `wipe`, `members`, `transfer`",
         );
         check(
             "isolate: leader",

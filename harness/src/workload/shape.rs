@@ -63,6 +63,12 @@ impl Workload {
         };
         self.system.observe_messages || self.faults.iter().any(in_rule)
     }
+
+    /// Whether it restarts nodes as another program, which the command line has to name.
+    pub(crate) fn needs_next_binary(&self) -> bool {
+        let mut faults = self.faults.iter().flat_map(FaultRule::faults);
+        faults.any(|fault| matches!(fault, Fault::Upgrade(_)))
+    }
 }
 
 /// The system under test.

@@ -9,6 +9,7 @@ use super::membership::{Members, Transfer};
 use super::messages::Messages;
 use super::packets::Packets;
 use super::partition::{Cut, Mode, Partition};
+use super::process::{Limit, Restart, Starve};
 use super::rule::{Choice, Lasts, RuleStep, When};
 use super::shape::Workload;
 use super::spans::{Node, Segment};
@@ -244,7 +245,7 @@ impl Validation<'_> {
         for (key, target) in trigger.targets() {
             self.target(&extended(&path, [key.into()]), target);
         }
-        let one = |target: &Target| !target.is_all();
+        let one = Target::is_one;
         match trigger {
             Trigger::Operations(count) => {
                 self.require(*count > 0, &path, "after 0 operations is at once: write `at: 0s`");
@@ -254,11 +255,11 @@ impl Validation<'_> {
                 self.require(event.nth != Some(0), &path, "messages are counted from 1");
             }
             Trigger::Behind(Behind { node, entries }) => {
-                self.require(one(node), &path, "one node is meant, not all");
+                self.require(one(node), &path, "one node is meant");
                 self.require(*entries > 0, &path, "at least one entry");
             }
             Trigger::CaughtUp(CaughtUp { node }) => {
-                self.require(one(node), &path, "one node is meant, not all");
+                self.require(one(node), &path, "one node is meant");
             }
             Trigger::Leader(_) => {}
         }
@@ -271,14 +272,32 @@ impl Validation<'_> {
         let one = matches!(fault, Fault::Members(_) | Fault::Transfer(_));
         for (key, target) in fault.targets().into_iter().filter(|_| one) {
             let at = extended(path, [key.into()]);
-            self.require(*target != Target::All, &at, "one node is meant, not all");
+            self.require(target.is_one(), &at, "one node is meant");
         }
         let nodes = self.workload.system.nodes;
         match fault {
             Fault::Partition(partition) => self.partition(path, partition),
             Fault::Packets(packets) => self.packets(path, packets),
             Fault::Messages(messages) => self.messages(path, messages),
-            Fault::Kill(_) | Fault::Pause(_) => {}
+            Fault::Kill(_)
+            | Fault::Terminate(_)
+            | Fault::Pause(_)
+            | Fault::Upgrade(_)
+            | Fault::Wipe(_) => {}
+            Fault::Restart(Restart { every, .. }) => {
+                let slow = every.is_none_or(|every| every >= Restart::EVERY_MIN);
+                let message = "a node needs some time to come up: at least 100ms";
+                self.require(slow, &extended(path, ["every".into()]), message);
+            }
+            Fault::Starve(Starve { cpu, .. }) => {
+                let message = "from 1% to 90%: below it is a `pause`, above nothing is felt";
+                let path = extended(path, ["cpu".into()]);
+                self.require(Starve::CPU.contains(cpu), &path, message);
+            }
+            Fault::Limit(Limit { open_files, .. }) => {
+                let message = "a process without any descriptor cannot even be limited: at least 1";
+                self.require(*open_files > 0, &extended(path, ["open_files".into()]), message);
+            }
             Fault::Members(members) => self.members(path, members),
             Fault::Transfer(Transfer { to }) => {
                 self.require(nodes >= 2, path, "there is nobody to hand over to");
@@ -305,7 +324,8 @@ impl Validation<'_> {
         let nodes = self.workload.system.nodes;
         match &partition.cut {
             Cut::Isolate(node) => {
-                self.require(*node != Target::All, path, "one node is isolated, not all");
+                let message = "one node is isolated; for several there are `shape` and `grudge`";
+                self.require(node.is_one(), path, message);
                 self.require(nodes >= 2, path, "a partition needs at least 2 nodes");
             }
             Cut::Shape(shape) => {
@@ -412,7 +432,8 @@ impl Validation<'_> {
 
     /// The two ends of links.
     fn ends(&mut self, path: &[Segment], from: &Target, to: &Target) {
-        let itself = from == to && matches!(from, Target::Leader | Target::Node(_));
+        let one = matches!(from, Target::Leader | Target::Candidate | Target::Node(_));
+        let itself = from == to && (one || *from == Target::Majority);
         self.require(!itself, path, "no link leads from a node to itself");
         self.require(self.workload.system.nodes >= 2, path, "one node has no links");
     }
@@ -420,11 +441,18 @@ impl Validation<'_> {
     fn target(&mut self, path: &[Segment], target: &Target) {
         let alone = *target == Target::Follower && self.workload.system.nodes < 2;
         self.require(!alone, path, "a cluster of one has no follower");
-        let Target::Node(name) = target else { return };
+        let few = *target == Target::Minority && self.workload.system.nodes < 3;
+        self.require(!few, path, "a minority of fewer than 3 nodes is nobody");
         let names = self.workload.system.node_names();
         let last = names.last().cloned().unwrap_or_default();
-        let message = format!("there is no node {name}: the nodes are n1 to {last}");
-        self.require(names.contains(name), path, message);
+        let named = target.named();
+        for (place, name) in named.iter().enumerate() {
+            let message = format!("there is no node {name}: the nodes are n1 to {last}");
+            self.require(names.contains(name), path, message);
+            self.require(!named[..place].contains(name), path, format!("{name} is named twice"));
+        }
+        let nobody = *target == Target::Nodes(Vec::new());
+        self.require(!nobody, path, "an empty list names nobody");
     }
 
     fn checks(&mut self) {

@@ -5,6 +5,7 @@ mod cluster;
 mod disks;
 mod inspect;
 mod planted;
+mod processes;
 mod recordings;
 mod runs;
 mod standing_alone;

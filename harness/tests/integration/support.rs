@@ -80,6 +80,14 @@ impl Place {
         found
     }
 
+    /// The programs that the nodes of this folder run, as the kernel says.
+    pub(crate) fn programs(&self) -> Vec<String> {
+        let pids = self.processes();
+        let pids = pids.iter().filter_map(|process| process.split(':').next());
+        let exe = |pid: &str| std::fs::read_link(format!("/proc/{pid}/exe")).ok();
+        pids.filter_map(exe).map(|exe| exe.display().to_string()).collect()
+    }
+
     /// Nothing is left, or nothing will be in a moment: the kernel kills asynchronously.
     pub(crate) fn assert_no_processes(&self) {
         self.wait_until("no process is left", || self.processes().is_empty());

@@ -26,7 +26,7 @@ use super::{Error, Identity};
 /// The protocol between nodes.
 pub const PEER_ALPN: &[u8] = b"faultline-raft/1";
 /// The protocol between clients and nodes.
-pub const CLIENT_ALPN: &[u8] = b"faultline-kv/3";
+pub const CLIENT_ALPN: &[u8] = b"faultline-kv/4";
 
 /// A dial is given up after this. Long enough for a handshake over a link with 300 ms each way; short enough
 /// that the attempt which a heal interrupts does not keep us waiting.

@@ -11,7 +11,8 @@ use node::bug::Bug;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::OURSELVES;
-use crate::run::{Finished, Options, Sabotage};
+use crate::run::{Finished, Options};
+use crate::sabotage::Sabotage;
 use crate::workload::Workload;
 use crate::{report, run, workload};
 
@@ -58,6 +59,7 @@ pub(super) fn run(arguments: RunArguments) -> ExitCode {
         Ok(binary) => binary,
         Err(error) => return super::fail(ExitCode::Usage, &error),
     };
+    super::cleanup::clean_before_run(&arguments.out);
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,

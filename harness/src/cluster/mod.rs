@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 pub(crate) use self::process::{Exit, OURSELVES, guarded};
 use self::process::{Process, StartError};
 pub(crate) use self::spawner::Spawner;
+use crate::ledger::Ledger;
 use crate::links::{MessageRelay, Network};
 use crate::run_directory::RunDirectory;
 
@@ -87,7 +88,9 @@ impl Cluster {
     ) -> anyhow::Result<Self> {
         let down = || Node { state: State::Down, incarnation: 0, address: None };
         let nodes = names.iter().map(|name| (name.clone(), down())).collect();
-        let spawner = Spawner::start().context("cannot start the thread that starts nodes")?;
+        let ledger = Ledger::create(directory.path()).context("cannot write the ledger")?;
+        let spawner = Spawner::start(Arc::new(ledger))
+            .context("cannot start the thread that starts nodes")?;
         Ok(Self { program, directory, network, relay, spawner, nodes, exits })
     }
 
@@ -180,7 +183,7 @@ impl Cluster {
         }
     }
 
-    /// Ends every node: orderly where possible, by force after a moment.
+    /// Ends every node: orderly where possible, by force after a moment. Nothing is started afterwards.
     pub(crate) async fn stop_all(&mut self) {
         let mut ending = Vec::new();
         for node in self.nodes.values_mut() {
@@ -194,6 +197,7 @@ impl Cluster {
         for end in ending {
             end.await;
         }
+        self.spawner.ledger().close();
     }
 
     fn node_mut(&mut self, name: &str) -> &mut Node {

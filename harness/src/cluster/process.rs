@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::spawner::Spawner;
+use crate::ledger::Ledger;
 
 /// What a node may print into its log; the rest is counted and thrown away.
 const LOG_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -58,6 +59,8 @@ pub(crate) struct Process {
     expected: Arc<AtomicBool>,
     ready: Option<oneshot::Receiver<SocketAddr>>,
     address: Option<SocketAddr>,
+    /// What of it must be undone if we cannot.
+    ledger: Arc<Ledger>,
     status: watch::Receiver<Option<ExitStatus>>,
 }
 
@@ -88,12 +91,20 @@ impl Process {
             status: String::new(),
             last_lines: Vec::new(),
         };
-        let waiter = Waiter { child, logging, exit, log: log.into(), expected: expected.clone() };
+        let ledger = spawner.ledger().clone();
+        let waiter = Waiter {
+            child,
+            logging,
+            exit,
+            log: log.into(),
+            expected: expected.clone(),
+            ledger: ledger.clone(),
+        };
         std::thread::Builder::new()
             .name(format!("wait-{node}"))
             .spawn(move || waiter.wait(&status_sender, &exits))?;
         let ready = Some(ready);
-        Ok(Self { pid, log: log.into(), expected, ready, address: None, status })
+        Ok(Self { pid, log: log.into(), expected, ready, address: None, ledger, status })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -146,6 +157,7 @@ impl Process {
 
     /// Stops the process and waits until the kernel shows it stopped.
     pub(super) async fn pause(&self) -> anyhow::Result<char> {
+        self.ledger.stopping(self.pid).context("cannot write the ledger")?;
         signal_group(self.pid, Signal::STOP);
         self.wait_for_state(|state| state == 'T', "stopped").await
     }
@@ -153,7 +165,9 @@ impl Process {
     /// Continues the process and waits until the kernel no longer shows it stopped.
     pub(super) async fn resume(&self) -> anyhow::Result<char> {
         signal_group(self.pid, Signal::CONT);
-        self.wait_for_state(|state| state != 'T', "continued").await
+        let state = self.wait_for_state(|state| state != 'T', "continued").await?;
+        self.ledger.continued(self.pid);
+        Ok(state)
     }
 
     async fn wait_for_state(&self, wanted: fn(char) -> bool, name: &str) -> anyhow::Result<char> {
@@ -309,6 +323,7 @@ struct Waiter {
     exit: Exit,
     log: PathBuf,
     expected: Arc<AtomicBool>,
+    ledger: Arc<Ledger>,
 }
 
 impl Waiter {
@@ -318,8 +333,9 @@ impl Waiter {
         exits: &mpsc::UnboundedSender<Exit>,
     ) {
         let Ok(status) = self.child.wait() else { return };
+        let pid = self.exit.pid;
         // What is left of the group (a node may have children of its own) goes with its leader, and closes the pipes.
-        signal_group(self.exit.pid, Signal::KILL);
+        signal_group(pid, Signal::KILL);
         for thread in self.logging {
             let _ = thread.join();
         }
@@ -328,6 +344,7 @@ impl Waiter {
             self.exit.last_lines = last_lines(&self.log);
             let _ = exits.send(self.exit);
         }
+        self.ledger.ended(pid);
         let _ = status_sender.send(Some(status));
     }
 }

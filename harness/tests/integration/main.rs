@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod inspect;
+mod left_behind;
 mod recordings;
 mod runs;
 mod standing_alone;

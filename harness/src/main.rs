@@ -9,6 +9,7 @@ mod clients;
 mod cluster;
 mod export;
 mod faults;
+mod ledger;
 mod links;
 mod observer;
 mod plan;
@@ -16,6 +17,7 @@ mod recorder;
 mod report;
 mod run;
 mod run_directory;
+mod sabotage;
 mod watch;
 mod workload;
 

@@ -19,11 +19,12 @@ pub enum Bug {
     /// n/2 nodes count as a majority instead of n/2 + 1 (openraft #1802): both halves of a partition go on.
     MinorityQuorum,
     /// Client sessions are ignored (akka-raft #64, TiDB 2.1.7): a command that a client repeats is carried out again.
-    NoSessionDedupe,
+    RetryAppliedTwice,
     /// Whether a command is applied depends on the node's own clock, as where something expires by local time: the same log leads to different
     /// states.
     ApplyNondeterminism,
-    /// What a majority has is committed even if it is of an earlier term (5.4.2, figure 8; logcabin #44): it may still be replaced.
+    /// What a majority has is committed even if it is of an earlier term (5.4.2, figure 8; logcabin #44): it may still be replaced. Entries are sent one
+    /// by one.
     Figure8,
     /// An append cuts off whatever follows the entry before the new ones, though nothing conflicts (akka-raft #66, old raft-rs #113): one that comes
     /// late removes what was acknowledged.
@@ -34,22 +35,47 @@ pub enum Bug {
     /// Members are changed in one step, and before the leader has committed anything in its term (Ongaro, 2015): two majorities that share
     /// nobody. Only a cluster whose members are changed shows it.
     SingleServerChange2015,
+    /// A candidate counts answers and not voters (xraft #27): who grants twice counts as two.
+    DuplicateVoteCounted,
+    /// A node asks of no candidate that its log be up to date (5.4.1; openraft a48a3282): whoever lacks what is committed may lead.
+    StaleLogWins,
+    /// A read that comes while others wait for their confirmation is answered with them, though the question was out before it came (etcd
+    /// #20418).
+    ReadIndexReused,
+    /// A leader that gives up tells its clients that what they wrote has failed (redisraft, TiDB): its successor may commit it all the same.
+    DefiniteFailureLie,
+    /// A snapshot is installed whatever the node has applied already (openraft #543, hashicorp/raft #248): its state goes back in time.
+    OldSnapshotInstalled,
+    /// A candidate does not write its own vote to disk (nebula #3415): a restarted one votes for another in the same term.
+    SelfVoteNotPersisted,
+    /// A term that is heard of is written to disk only with a vote or a leader to follow (nebula #2405): a restart takes the node back to an earlier one.
+    TermRegresses,
+    /// A pre-vote of a lower term is not answered (hashicorp/raft #605): the asker never learns the term, and asks for ever.
+    PrevoteDeadlock,
 }
 
 impl Bug {
     /// Every planted bug, in the order of the catalogue.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 19] = [
         Self::LocalLeaderRead,
         Self::AckBeforeCommit,
         Self::DoubleVote,
         Self::VoteNotPersisted,
         Self::MinorityQuorum,
-        Self::NoSessionDedupe,
+        Self::RetryAppliedTwice,
         Self::ApplyNondeterminism,
         Self::Figure8,
         Self::StaleAppendTruncates,
         Self::LeaseDrift,
         Self::SingleServerChange2015,
+        Self::DuplicateVoteCounted,
+        Self::StaleLogWins,
+        Self::ReadIndexReused,
+        Self::DefiniteFailureLie,
+        Self::OldSnapshotInstalled,
+        Self::SelfVoteNotPersisted,
+        Self::TermRegresses,
+        Self::PrevoteDeadlock,
     ];
 
     /// The name used on the command line and in reports.
@@ -60,12 +86,20 @@ impl Bug {
             Self::DoubleVote => "double-vote",
             Self::VoteNotPersisted => "vote-not-persisted",
             Self::MinorityQuorum => "minority-quorum",
-            Self::NoSessionDedupe => "no-session-dedupe",
+            Self::RetryAppliedTwice => "retry-applied-twice",
             Self::ApplyNondeterminism => "apply-nondeterminism",
             Self::Figure8 => "figure-8",
             Self::StaleAppendTruncates => "stale-append-truncates",
             Self::LeaseDrift => "lease-drift",
             Self::SingleServerChange2015 => "single-server-change-2015",
+            Self::DuplicateVoteCounted => "duplicate-vote-counted",
+            Self::StaleLogWins => "stale-log-wins",
+            Self::ReadIndexReused => "read-index-reused",
+            Self::DefiniteFailureLie => "definite-failure-lie",
+            Self::OldSnapshotInstalled => "old-snapshot-installed",
+            Self::SelfVoteNotPersisted => "self-vote-not-persisted",
+            Self::TermRegresses => "term-regresses",
+            Self::PrevoteDeadlock => "prevote-deadlock",
         }
     }
 }

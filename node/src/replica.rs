@@ -395,7 +395,7 @@ impl Replica {
 
     fn apply_proposal(&mut self, index: LogIndex, proposal: &Proposal, request: Option<RequestId>) {
         let outcome = match (self.bug, proposal) {
-            (Some(Bug::NoSessionDedupe), Proposal::Once { command, .. }) => {
+            (Some(Bug::RetryAppliedTwice), Proposal::Once { command, .. }) => {
                 self.store.apply(index.0, &Proposal::Plain(command.clone()))
             }
             (Some(Bug::ApplyNondeterminism), Proposal::Plain(_)) if self.finds_it_late() => {

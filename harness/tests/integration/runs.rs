@@ -96,7 +96,7 @@ fn what_is_tried_again_within_a_session_happens_once_unless_sessions_are_ignored
     assert_eq!(names[..2], ["linearizable", "counter-bounds"]);
     assert!(names.iter().any(|name| **name == "state-digests"), "{names:?}");
 
-    let arguments = ["run", "w.yaml", "--seed", "1", "--plant", "no-session-dedupe"];
+    let arguments = ["run", "w.yaml", "--seed", "1", "--plant", "retry-applied-twice"];
     let run = place.output(&arguments);
     assert_eq!(run.status.code(), Some(1), "{}", text(&run));
     let checks = place.json("verdict.json")["checks"].clone();

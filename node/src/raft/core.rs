@@ -152,7 +152,11 @@ pub struct Raft {
 impl Raft {
     /// A node on the durable state of its data directory: a follower, in the term that it remembers. The effects are to be carried out before the first
     /// step: they restore the state machine and tell the trace of the start.
-    pub fn new(config: Config, durable: Durable) -> (Self, Effects) {
+    pub fn new(mut config: Config, durable: Durable) -> (Self, Effects) {
+        if config.bug == Some(Bug::Figure8) {
+            // Else the empty entry of the own term comes along with what it is to commit.
+            config.limits.message_bytes_max = 0;
+        }
         let Durable { hard_state, snapshot, entries, damaged_up_to } = durable;
         let fresh = hard_state == HardState::default() && snapshot.is_none() && entries.is_empty();
         let (log, writes, compact) = log_after(snapshot.as_ref(), entries);
@@ -382,6 +386,9 @@ impl Raft {
         if term > self.term() {
             self.set_hard_state(HardState { term, vote: None });
         }
+        if leader.is_some() && self.config.bug == Some(Bug::TermRegresses) {
+            self.effects.hard_state = Some(self.hard_state); // Its log must not be ahead of the durable term.
+        }
         self.incoming = None;
         let was = std::mem::replace(&mut self.role, Role::Follower { leader });
         if let Role::Leader(leadership) = was {
@@ -394,8 +401,12 @@ impl Raft {
 
     /// Tells everybody who waits on a lost leadership how much is known about the outcome.
     fn abandon_requests(&mut self, leadership: Leadership) {
+        let outcome = match self.config.bug {
+            Some(Bug::DefiniteFailureLie) => Answer::NotLeader { leader: None },
+            _ => Answer::OutcomeUnknown,
+        };
         for proposal in leadership.proposals.into_values() {
-            self.answer(proposal.id, Answer::OutcomeUnknown);
+            self.answer(proposal.id, outcome);
         }
         if let Some(id) = leadership.change {
             self.answer(id, Answer::OutcomeUnknown);
@@ -419,8 +430,11 @@ impl Raft {
 
     pub(super) fn set_hard_state(&mut self, hard_state: HardState) {
         self.hard_state = hard_state;
+        let is_own = hard_state.vote == Some(self.config.id);
         let durable = match self.config.bug {
             Some(Bug::VoteNotPersisted) => HardState { vote: None, ..hard_state },
+            Some(Bug::SelfVoteNotPersisted) if is_own => HardState { vote: None, ..hard_state },
+            Some(Bug::TermRegresses) if hard_state.vote.is_none() => return,
             _ => hard_state,
         };
         self.effects.hard_state = Some(durable);

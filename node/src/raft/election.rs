@@ -83,6 +83,7 @@ impl Raft {
     /// lengths (5.4.1).
     fn is_up_to_date(&self, last_index: LogIndex, last_term: Term) -> bool {
         (last_term, last_index) >= (self.log.last_term(), self.log.last_index())
+            || self.config.bug == Some(Bug::StaleLogWins)
     }
 
     /// A node of some term asks whether it would get our vote in the term after it. Answered in any case: whoever is refused because its term is over
@@ -94,6 +95,9 @@ impl Raft {
         last_index: LogIndex,
         last_term: Term,
     ) {
+        if term < self.term() && self.config.bug == Some(Bug::PrevoteDeadlock) {
+            return;
+        }
         let granted = term >= self.term()
             && !self.has_live_leader()
             && !self.is_repairing()
@@ -148,8 +152,20 @@ impl Raft {
     pub(super) fn handle_request_vote_reply(&mut self, from: NodeId, granted: bool) {
         let Role::Candidate { votes, .. } = &mut self.role else { return };
         if granted {
-            votes.insert(from); // A set: a repeated reply counts once.
+            let is_repeated = !votes.insert(from); // A set: a repeated reply counts once.
+            if is_repeated && self.config.bug == Some(Bug::DuplicateVoteCounted) {
+                self.count_another_vote();
+            }
             self.maybe_win();
+        }
+    }
+
+    /// The planted bug `duplicate-vote-counted`: a repeated vote is taken for that of somebody who has not answered.
+    fn count_another_vote(&mut self) {
+        let Role::Candidate { votes, .. } = &self.role else { return };
+        let missing = self.configuration().voters.difference(votes).next().copied();
+        if let Role::Candidate { votes, .. } = &mut self.role {
+            votes.extend(missing);
         }
     }
 

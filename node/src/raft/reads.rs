@@ -64,7 +64,10 @@ impl Raft {
         // Before the term's first commit we do not know how far our predecessors had committed.
         let read_index = commit.max(leadership.noop_index);
         let idle = leadership.pending_reads.is_empty();
-        let round = leadership.round + 1;
+        let round = match (self.config.bug, leadership.pending_reads.first()) {
+            (Some(Bug::ReadIndexReused), Some(earlier)) => earlier.round,
+            _ => leadership.round + 1,
+        };
         leadership.pending_reads.push(PendingRead { id, asked_by, read_index, round });
         if idle {
             self.start_round();

@@ -12,6 +12,7 @@ use super::log::{Entry, Log, Place};
 use super::message::Body;
 use super::progress::Sending;
 use super::{LogIndex, NodeId, Term};
+use crate::bug::Bug;
 use crate::trace::{Event, Hash, Position};
 
 /// What a snapshot stands for.
@@ -160,7 +161,8 @@ impl Raft {
             return;
         }
         let last_index = meta.last_index;
-        if last_index <= self.commit {
+        let is_old = last_index <= self.commit;
+        if is_old && self.config.bug != Some(Bug::OldSnapshotInstalled) {
             // We have it all, and so has the leader (leader completeness): it may go on from our commit index.
             self.incoming = None;
             self.accept(leader, self.commit, round);
@@ -176,7 +178,8 @@ impl Raft {
             return; // The next heartbeat brings the leader to begin anew; to ask for it at once could go on for ever.
         }
         if is_next && done {
-            self.install(Snapshot { meta, data: received.into() });
+            let snapshot = Snapshot { meta, data: received.into() };
+            if is_old { self.go_back(snapshot) } else { self.install(snapshot) }
             self.accept(leader, last_index, round);
         } else {
             let offset = received.len() as u64;
@@ -184,6 +187,16 @@ impl Raft {
             let (round, _) = self.confirming(round);
             self.send(leader, Body::SnapshotReceived { last_index, offset, round });
         }
+    }
+
+    /// The planted bug `old-snapshot-installed`: the state of a snapshot takes the place of a newer one, while log and commit index stay as they are.
+    fn go_back(&mut self, snapshot: Snapshot) {
+        self.trace(Event::Installed {
+            at: snapshot.meta.position(),
+            log_ends: self.log.last_index(),
+        });
+        self.effects.apply.push(Apply::Restore(snapshot));
+        self.effects.compact = Some(self.log.base_index().next()); // Forgets nothing; but what restores a state stands alone.
     }
 
     /// Takes over the state of a snapshot that goes beyond what is committed here. The log stays only where it certainly continues the

@@ -298,7 +298,7 @@ impl Sim {
         let index = commit.entry.index.0;
         self.see_applied(id, index, commit.hash);
         let node = self.nodes.get_mut(&id).expect("nodes are numbered");
-        assert_eq!(index, node.applied + 1, "{id} applies without gaps");
+        assert!(!self.sound || index == node.applied + 1, "{id} applies without gaps");
         node.applied = index;
         if let Payload::Configuration(members) = &commit.entry.payload {
             self.tally.changes += u64::from(commit.request.is_some() && !members.is_joint());

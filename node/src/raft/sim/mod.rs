@@ -187,4 +187,10 @@ fn sim_planted_bugs_are_convicted() {
     convict(Bug::StaleAppendTruncates, &["linearizable"]);
     convict(Bug::LeaseDrift, &["linearizable"]);
     convict(Bug::SingleServerChange2015, &["state-machine-safety"]);
+    convict(Bug::DuplicateVoteCounted, &["election-safety"]);
+    convict(Bug::StaleLogWins, &["linearizable"]);
+    convict(Bug::DefiniteFailureLie, &["linearizable"]);
+    convict(Bug::OldSnapshotInstalled, &["index-order"]);
+    convict(Bug::SelfVoteNotPersisted, &["vote-once"]);
+    convict(Bug::TermRegresses, &["term-monotone"]);
 }

@@ -24,7 +24,7 @@ pub enum Bug {
     /// states.
     ApplyNondeterminism,
     /// What a majority has is committed even if it is of an earlier term (5.4.2, figure 8; logcabin #44): it may still be replaced. Entries are sent one
-    /// by one.
+    /// at a time.
     Figure8,
     /// An append cuts off whatever follows the entry before the new ones, though nothing conflicts (akka-raft #66, old raft-rs #113): one that comes
     /// late removes what was acknowledged.

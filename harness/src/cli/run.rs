@@ -31,9 +31,8 @@ pub(super) struct RunArguments {
     /// Where run directories go
     #[arg(long, value_name = "DIR", default_value = "runs")]
     out: PathBuf,
-    /// Make every node behave wrongly in this one way: local-leader-read, ack-before-commit, double-vote, vote-not-persisted,
-    /// minority-quorum
-    #[arg(long, value_name = "BUG")]
+    // One of the planted bugs, which help names.
+    #[arg(long, value_name = "BUG", help = plant_help())]
     plant: Option<Bug>,
     /// Break the harness itself in this one way, for its own tests
     #[arg(long, value_name = "MUTANT", hide = true)]
@@ -64,6 +63,12 @@ pub(super) fn run(arguments: RunArguments) -> ExitCode {
             Err(error) => return super::fail(ExitCode::RunFailed, &error),
         };
     runtime.block_on(run_all(&arguments, &workloads, &binary))
+}
+
+/// The planted bugs by name, so that help cannot lag behind them.
+fn plant_help() -> String {
+    let names = Bug::ALL.map(Bug::name).join(", ");
+    format!("Make every node behave wrongly in this one way (docs/planted-bugs.md): {names}")
 }
 
 fn load(files: &[PathBuf]) -> Result<Vec<(PathBuf, Workload)>, ExitCode> {

@@ -4,6 +4,7 @@ mod bad_input;
 mod cluster;
 mod disks;
 mod inspect;
+mod planted;
 mod recordings;
 mod runs;
 mod standing_alone;

@@ -156,6 +156,7 @@ impl Raft {
         if config.bug == Some(Bug::Figure8) {
             // Else the empty entry of the own term comes along with what it is to commit.
             config.limits.message_bytes_max = 0;
+            config.limits.inflight_messages_max = 1;
         }
         let Durable { hard_state, snapshot, entries, damaged_up_to } = durable;
         let fresh = hard_state == HardState::default() && snapshot.is_none() && entries.is_empty();

@@ -179,7 +179,11 @@ impl Raft {
         }
         if is_next && done {
             let snapshot = Snapshot { meta, data: received.into() };
-            if is_old { self.go_back(snapshot) } else { self.install(snapshot) }
+            if is_old {
+                self.go_back(snapshot)
+            } else {
+                self.install(snapshot)
+            }
             self.accept(leader, last_index, round);
         } else {
             let offset = received.len() as u64;

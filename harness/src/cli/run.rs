@@ -72,12 +72,6 @@ fn plant_help() -> String {
     format!("Make every node behave wrongly in this one way (docs/planted-bugs.md): {names}")
 }
 
-/// The planted bugs by name, so that help cannot lag behind them.
-fn plant_help() -> String {
-    let names = Bug::ALL.map(Bug::name).join(", ");
-    format!("Make every node behave wrongly in this one way (docs/planted-bugs.md): {names}")
-}
-
 fn load(files: &[PathBuf]) -> Result<Vec<(PathBuf, Workload)>, ExitCode> {
     let mut workloads = Vec::new();
     let mut failed = false;

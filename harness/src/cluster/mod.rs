@@ -9,7 +9,7 @@ mod spawner;
 mod starve;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -413,8 +413,7 @@ impl Cluster {
 
     /// The command line of the node contract (`docs/formats.md`).
     fn arguments(&self, name: &str, incarnation: u64) -> Vec<String> {
-        let listen =
-            self.nodes[name].address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+        let listen = self.nodes[name].address.unwrap_or_else(|| SocketAddr::from((loopback(), 0)));
         let program = &self.program;
         let mut arguments = vec!["node".to_string()];
         let mut flag = |name: &str, value: String| {
@@ -461,6 +460,13 @@ impl Cluster {
         }
         arguments
     }
+}
+
+/// Where nodes listen: an address of the loopback network that no other run on this machine has. So nobody can take the port of a node that is down.
+fn loopback() -> Ipv4Addr {
+    let [high, rest @ ..] = std::process::id().to_be_bytes();
+    debug_assert_eq!(high, 0, "Linux has at most 2²² processes");
+    Ipv4Addr::new(127, rest[0], rest[1], rest[2])
 }
 
 /// The end of the links on which clients are.

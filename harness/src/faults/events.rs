@@ -27,6 +27,7 @@ pub(crate) struct Events {
     /// When clients and faults began, and how many operations and leaders there had been by then.
     start: Instant,
     operations: u64,
+    leaders: u64,
 }
 
 /// How a wait ended.
@@ -46,8 +47,8 @@ impl Events {
         relay: Option<Arc<MessageRelay>>,
         names: Vec<String>,
     ) -> Self {
-        let operations = completed(&recorder);
-        Self { recorder, observer, relay, names, start: Instant::now(), operations }
+        let (operations, leaders) = (completed(&recorder), observer.terms_led());
+        Self { recorder, observer, relay, names, start: Instant::now(), operations, leaders }
     }
 
     /// When clients and faults began.
@@ -60,7 +61,7 @@ impl Events {
         Moment {
             at: self.start.elapsed().as_nanos() as u64,
             operations: completed(&self.recorder) - self.operations,
-            leaders: self.observer.terms_led(),
+            leaders: self.observer.terms_led() - self.leaders,
         }
     }
 

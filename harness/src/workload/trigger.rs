@@ -171,7 +171,7 @@ pub(crate) struct Moment {
     pub(crate) at: u64,
     /// Operations completed since then.
     pub(crate) operations: u64,
-    /// How many terms had had a leader by then.
+    /// How many terms had had a new leader since then.
     pub(crate) leaders: u64,
 }
 

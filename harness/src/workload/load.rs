@@ -309,10 +309,10 @@ expect:
     #[test]
     fn what_makes_no_sense_for_processes_is_refused() {
         for (fault, message) in [
-            ("kill: { node: [n1, n9] }", "17:21: there is no node n9: the nodes are n1 to n5"),
-            ("kill: { node: [n1, n1] }", "17:21: n1 is named twice"),
-            ("kill: { node: [] }", "17:21: an empty list names nobody"),
-            ("kill: { node: [n1, leader] }", "17:21: a list names nodes, and `leader` is none"),
+            ("kill: { node: [n1, n9] }", "17:23: there is no node n9: the nodes are n1 to n5"),
+            ("kill: { node: [n1, n1] }", "17:23: n1 is named twice"),
+            ("kill: { node: [] }", "17:23: an empty list names nobody"),
+            ("kill: { node: [n1, leader] }", "17:23: a list names nodes, and `leader` is none"),
             (
                 "kill: { node: folower }",
                 "17:23: unknown target `folower`; did you mean `follower`?",

@@ -9,7 +9,6 @@ mod clients;
 mod cluster;
 mod export;
 mod faults;
-mod ledger;
 mod links;
 mod observer;
 mod plan;
@@ -17,7 +16,6 @@ mod recorder;
 mod report;
 mod run;
 mod run_directory;
-mod sabotage;
 mod watch;
 mod workload;
 

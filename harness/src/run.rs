@@ -28,7 +28,6 @@ use crate::plan::{Schedule, swarm};
 use crate::recorder::{Line, Recorder};
 use crate::report::{Progress, Snapshot};
 use crate::run_directory::{RunDirectory, RunInfo};
-use crate::sabotage::Sabotage;
 use crate::watch::Watch;
 use crate::workload::{ReadPath, WorkKind, Workload};
 
@@ -87,6 +86,17 @@ impl Programs {
         let next = self.next.as_ref().filter(|_| upgraded);
         next.or_else(|| self.single.get(node)).unwrap_or(&self.all)
     }
+}
+
+/// Mutants of the harness for its own tests: each must be found out by the run's evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Sabotage {
+    /// The relay passes everything, whatever fault is in force.
+    RelayIgnoresFaults,
+    /// A node that is to be killed gets no signal.
+    KillKillsNothing,
+    /// A node that is to be paused gets no signal.
+    PausePausesNothing,
 }
 
 /// A run that ended in a judgement.
@@ -157,11 +167,7 @@ async fn record(
     directory: &RunDirectory,
     interrupt: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut recorder = Recorder::create(&directory.file("history.jsonl"))?;
-    if let Some(sabotage) = options.sabotage {
-        recorder.sabotage(sabotage);
-    }
-    let recorder = Arc::new(recorder);
+    let recorder = Arc::new(Recorder::create(&directory.file("history.jsonl"))?);
     let schedule = match &options.schedule {
         Some(schedule) => schedule.clone(),
         None => schedule(workload, seed, &recorder),

@@ -10,8 +10,7 @@ use clap::Args;
 use node::bug::Bug;
 use tokio_util::sync::CancellationToken;
 
-use crate::run::{Finished, Options, Programs};
-use crate::sabotage::Sabotage;
+use crate::run::{Finished, Options, Programs, Sabotage};
 use crate::workload::Workload;
 use crate::{report, run, workload};
 
@@ -57,7 +56,6 @@ pub(super) fn run(arguments: RunArguments) -> ExitCode {
         Ok(programs) => programs,
         Err(error) => return super::fail(ExitCode::Usage, &error),
     };
-    super::cleanup::clean_before_run(&arguments.out);
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,

@@ -24,11 +24,9 @@ use self::process::{Process, StartError};
 pub(crate) use self::spawner::Spawner;
 pub(crate) use self::starve::Starved;
 use self::starve::Starving;
-use crate::ledger::Ledger;
 use crate::links::{MessageRelay, Network};
-use crate::run::Programs;
+use crate::run::{Programs, Sabotage};
 use crate::run_directory::RunDirectory;
-use crate::sabotage::Sabotage;
 
 /// A node that does not say that it is ready within this time will not.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -143,9 +141,7 @@ impl Cluster {
     ) -> anyhow::Result<Self> {
         let down = || Node { state: State::Down, incarnation: 0, upgraded: false, address: None };
         let nodes = names.iter().map(|name| (name.clone(), down())).collect();
-        let ledger = Ledger::create(directory.path()).context("cannot write the ledger")?;
-        let spawner = Spawner::start(Arc::new(ledger))
-            .context("cannot start the thread that starts nodes")?;
+        let spawner = Spawner::start().context("cannot start the thread that starts nodes")?;
         Ok(Self { program, directory, network, relay, spawner, nodes, exits })
     }
 
@@ -270,10 +266,6 @@ impl Cluster {
         let state = std::mem::replace(&mut node.state, State::Down);
         let process = state.into_process().context("it runs")?;
         let pid = process.pid();
-        if let Err(error) = process.stopping() {
-            node.state = State::Running(process);
-            return Err(error);
-        }
         if real {
             kernel::signal_group(pid, Signal::STOP);
         }
@@ -310,10 +302,6 @@ impl Cluster {
         let state = std::mem::replace(&mut node.state, State::Down);
         let process = state.into_process().context("it runs")?;
         let pid = process.pid();
-        if let Err(error) = process.stopping() {
-            node.state = State::Running(process);
-            return Err(error);
-        }
         node.state = State::Starved(process, Starving::start(pid, share));
         Ok(pid)
     }
@@ -324,7 +312,6 @@ impl Cluster {
         match std::mem::replace(&mut node.state, State::Down) {
             State::Starved(process, starving) => {
                 let starved = starving.end().await;
-                process.continued();
                 node.state = State::Running(process);
                 starved.map(Some)
             }
@@ -365,7 +352,7 @@ impl Cluster {
         }
     }
 
-    /// Ends every node: orderly where possible, by force after a moment. Nothing is started afterwards.
+    /// Ends every node: orderly where possible, by force after a moment.
     pub(crate) async fn stop_all(&mut self) {
         let mut ending = Vec::new();
         for node in self.nodes.values_mut() {
@@ -375,7 +362,6 @@ impl Cluster {
         for end in ending {
             end.await;
         }
-        self.spawner.ledger().close();
     }
 
     fn node_mut(&mut self, name: &str) -> &mut Node {

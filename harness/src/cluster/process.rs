@@ -15,7 +15,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::kernel::{signal_group, wait_for_state};
 use super::spawner::Spawner;
-use crate::ledger::Ledger;
 
 /// What a node may print into its log; the rest is counted and thrown away.
 const LOG_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -57,8 +56,6 @@ pub(crate) struct Process {
     expected: Arc<AtomicBool>,
     ready: Option<oneshot::Receiver<SocketAddr>>,
     address: Option<SocketAddr>,
-    /// What of it must be undone if we cannot.
-    ledger: Arc<Ledger>,
     status: watch::Receiver<Option<ExitStatus>>,
 }
 
@@ -89,20 +86,12 @@ impl Process {
             status: String::new(),
             last_lines: Vec::new(),
         };
-        let ledger = spawner.ledger().clone();
-        let waiter = Waiter {
-            child,
-            logging,
-            exit,
-            log: log.into(),
-            expected: expected.clone(),
-            ledger: ledger.clone(),
-        };
+        let waiter = Waiter { child, logging, exit, log: log.into(), expected: expected.clone() };
         std::thread::Builder::new()
             .name(format!("wait-{node}"))
             .spawn(move || waiter.wait(&status_sender, &exits))?;
         let ready = Some(ready);
-        Ok(Self { pid, log: log.into(), expected, ready, address: None, ledger, status })
+        Ok(Self { pid, log: log.into(), expected, ready, address: None, status })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -167,16 +156,6 @@ impl Process {
         }
     }
 
-    /// Notes that the process is about to be stopped, so that it goes on if we cannot let it.
-    pub(super) fn stopping(&self) -> anyhow::Result<()> {
-        self.ledger.stopping(self.pid).context("cannot write the ledger")
-    }
-
-    /// Notes that it goes on.
-    pub(super) fn continued(&self) {
-        self.ledger.continued(self.pid);
-    }
-
     /// Waits until the kernel shows the process stopped.
     pub(super) async fn stopped(&self) -> anyhow::Result<char> {
         wait_for_state(self.pid, |state| state == 'T', "stopped").await
@@ -185,9 +164,7 @@ impl Process {
     /// Continues the process and waits until the kernel no longer shows it stopped.
     pub(super) async fn resume(&self) -> anyhow::Result<char> {
         signal_group(self.pid, Signal::CONT);
-        let state = wait_for_state(self.pid, |state| state != 'T', "continued").await?;
-        self.continued();
-        Ok(state)
+        wait_for_state(self.pid, |state| state != 'T', "continued").await
     }
 
     async fn ended(&self) -> String {
@@ -318,7 +295,6 @@ struct Waiter {
     exit: Exit,
     log: PathBuf,
     expected: Arc<AtomicBool>,
-    ledger: Arc<Ledger>,
 }
 
 impl Waiter {
@@ -328,9 +304,8 @@ impl Waiter {
         exits: &mpsc::UnboundedSender<Exit>,
     ) {
         let Ok(status) = self.child.wait() else { return };
-        let pid = self.exit.pid;
         // What is left of the group (a node may have children of its own) goes with its leader, and closes the pipes.
-        signal_group(pid, Signal::KILL);
+        signal_group(self.exit.pid, Signal::KILL);
         for thread in self.logging {
             let _ = thread.join();
         }
@@ -339,7 +314,6 @@ impl Waiter {
             self.exit.last_lines = last_lines(&self.log);
             let _ = exits.send(self.exit);
         }
-        self.ledger.ended(pid);
         let _ = status_sender.send(Some(status));
     }
 }

@@ -4,7 +4,6 @@ mod bad_input;
 mod cluster;
 mod disks;
 mod inspect;
-mod left_behind;
 mod planted;
 mod processes;
 mod recordings;

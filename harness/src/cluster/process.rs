@@ -77,7 +77,8 @@ impl Process {
         let pid = child.id();
         let (ready_sender, ready) = oneshot::channel();
         let (status_sender, status) = watch::channel(None);
-        let expected = Arc::new(AtomicBool::new(false));
+        // Until it is ready, its end is told to whoever waits for that.
+        let expected = Arc::new(AtomicBool::new(true));
         let logging = follow_output(&mut child, log, ready_sender)?;
         let exit = Exit {
             node: node.to_string(),
@@ -110,17 +111,25 @@ impl Process {
         tokio::select! {
             Ok(address) = ready => {
                 self.address = Some(address);
-                Ok(())
+                self.expected.store(false, Ordering::SeqCst);
+                // Who ends from here on is reported as a death; who ended just before is not, but is seen here.
+                match *self.status.borrow() {
+                    None => Ok(()),
+                    Some(status) => Err(self.ended_early(status)),
+                }
             }
             Ok(status) = status.wait_for(Option::is_some) => {
-                let status = status.map_or_else(String::new, describe);
-                self.expected.store(true, Ordering::SeqCst); // Reported here, not as a death.
-                Err(StartError::Ended { status, log: self.log.clone(), last_lines: last_lines(&self.log) })
+                Err(status.map_or_else(|| unreachable!("it was waited for"), |status| self.ended_early(status)))
             }
             () = tokio::time::sleep(limit) => {
                 Err(StartError::TimedOut { limit, log: self.log.clone(), last_lines: last_lines(&self.log) })
             }
         }
+    }
+
+    fn ended_early(&self, status: ExitStatus) -> StartError {
+        let (status, log) = (describe(status), self.log.clone());
+        StartError::Ended { status, log, last_lines: last_lines(&self.log) }
     }
 
     /// Kills the whole group and waits for the end. Returns how the process ended.
@@ -309,12 +318,13 @@ impl Waiter {
         for thread in self.logging {
             let _ = thread.join();
         }
+        // First this, then the question whether the end is a death: see `ready`.
+        let _ = status_sender.send(Some(status));
         if !self.expected.load(Ordering::SeqCst) {
             self.exit.status = describe(status);
             self.exit.last_lines = last_lines(&self.log);
             let _ = exits.send(self.exit);
         }
-        let _ = status_sender.send(Some(status));
     }
 }
 

@@ -6,7 +6,6 @@
 
 pub mod bug;
 pub mod client;
-mod handover;
 pub mod kv;
 pub mod raft;
 pub mod reads;

@@ -1,8 +1,9 @@
 //! Replication, the follower's side: what is taken from a leader (5.3).
 
-use super::core::{Raft, Role};
+use super::core::Raft;
 use super::log::Entry;
 use super::message::Body;
+use super::role::Role;
 use super::{LogIndex, NodeId, Term};
 use crate::bug::Bug;
 use crate::trace::Event;

@@ -1,23 +1,22 @@
-//! The state of a node and the dispatch of inputs. The rules themselves stand in the other files of this folder.
+//! The state of a node, and the small steps of which the rules in the other files of this folder are made.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::configuration::{Configuration, majority};
-use super::effects::{Answer, Apply, Durable, Effects, HardState, Input, LogWrite};
+use super::effects::{Answer, Apply, Durable, Effects, HardState, LogWrite};
 use super::log::{Entry, Log, Payload};
 use super::message::{Body, Message};
-use super::progress::{Limits, Progress};
+use super::progress::Limits;
 use super::random::Random;
-use super::reads::{Forwarded, PendingRead};
-use super::snapshot::{Chunk, Incoming, Snapshot, SnapshotMeta, log_after};
-use super::transfer::Transfer;
+use super::reads::Forwarded;
+use super::role::{Leadership, Role};
+use super::snapshot::{Incoming, Snapshot, log_after};
 use super::{LogIndex, NodeId, RequestId, Term};
 use crate::bug::Bug;
 use crate::trace::{Event, Hash, Position, Record, TAIL_ENTRIES_MAX};
 
-/// No cluster comes so far by itself. Whoever took a later term or index from a peer could not go on to the next.
-const TERM_MAX: Term = Term(1 << 62);
+/// No cluster comes so far by itself. Whoever took a later index from a peer could not go on to the next.
 pub(super) const INDEX_MAX: LogIndex = LogIndex(1 << 62);
 
 /// What a node must know before it starts.
@@ -46,75 +45,6 @@ pub struct Config {
     pub seed: u64,
     /// The mistake that this node makes on purpose, if any.
     pub bug: Option<Bug>,
-}
-
-/// What a node is at the moment.
-#[derive(Clone, Debug)]
-pub enum Role {
-    /// It follows the leader, where one is known.
-    Follower {
-        /// The leader of the current term, once it was heard of.
-        leader: Option<NodeId>,
-    },
-    /// It asks whether it would get votes.
-    PreCandidate {
-        /// Who would grant theirs, itself included.
-        grants: BTreeSet<NodeId>,
-    },
-    /// It asks for votes.
-    Candidate {
-        /// Who has granted theirs, itself included.
-        votes: BTreeSet<NodeId>,
-        /// Whether it does so at the word of the leader.
-        transfer: bool,
-    },
-    /// It leads.
-    Leader(Leadership),
-}
-
-/// What only a leader keeps; gone with the leadership.
-#[derive(Clone, Debug)]
-pub struct Leadership {
-    /// Ticks since it began.
-    pub(super) ticks: u64,
-    /// How far each peer has come.
-    pub(super) progress: BTreeMap<NodeId, Progress>,
-    /// Index of the empty entry with which the term began.
-    pub(super) noop_index: LogIndex,
-    /// Proposals of this term that are not committed yet.
-    pub(super) proposals: BTreeMap<LogIndex, Proposal>,
-    /// The bytes of all of them.
-    pub(super) uncommitted_bytes: u64,
-    /// The latest round of confirmation: every `AppendEntries` carries it and every reply repeats it.
-    pub(super) round: u64,
-    /// Reads that wait for a round, or for the first commit of the term.
-    pub(super) pending_reads: Vec<PendingRead>,
-    /// When the rounds began that matter for the lease.
-    pub(super) rounds_began: BTreeMap<u64, u64>,
-    /// Up to which tick the lease runs.
-    pub(super) lease_until: u64,
-    /// The change of members whose first step is not committed yet.
-    pub(super) change: Option<RequestId>,
-    /// To whom the leadership is being handed over.
-    pub(super) transfer: Option<Transfer>,
-    /// Whether somebody was told to take over in this term.
-    pub(super) handed_over: bool,
-}
-
-/// A client's command that waits for its commit.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Proposal {
-    pub(super) id: RequestId,
-    pub(super) bytes: u64,
-}
-
-impl Leadership {
-    /// Takes out the proposal at an index that is committed now.
-    pub(super) fn settle(&mut self, index: LogIndex) -> Option<Proposal> {
-        let proposal = self.proposals.remove(&index)?;
-        self.uncommitted_bytes -= proposal.bytes;
-        Some(proposal)
-    }
 }
 
 /// A node of the cluster, without clock, disk and network.
@@ -211,22 +141,6 @@ impl Raft {
         }
     }
 
-    /// Takes one input and says what must be done about it.
-    pub fn step(&mut self, input: Input) -> Effects {
-        match input {
-            Input::Tick => self.tick(),
-            Input::Message { from, message } => self.handle_message(from, message),
-            Input::Propose { id, command } => self.handle_propose(id, command),
-            Input::Read { id, forward } => self.handle_read(id, forward),
-            Input::ChangeMembers { id, voters, learners } => {
-                self.handle_change(id, voters, learners);
-            }
-            Input::TransferLeadership { to } => self.handle_transfer(to),
-            Input::Snapshotted { index, data } => self.handle_snapshotted(index, data),
-        }
-        std::mem::take(&mut self.effects)
-    }
-
     /// The node's name.
     pub fn id(&self) -> NodeId {
         self.config.id
@@ -282,102 +196,6 @@ impl Raft {
             last_term: self.log.last_term(),
             snapshot: self.snapshot.as_ref().map(|snapshot| snapshot.meta.position()),
             last_hashes: self.log.last_hashes(TAIL_ENTRIES_MAX).iter().copied().map(Hash).collect(),
-        }
-    }
-
-    fn tick(&mut self) {
-        self.elapsed_ticks += 1;
-        self.quiet_ticks = self.quiet_ticks.saturating_add(1);
-        self.abandon_forwarded();
-        if let Role::Leader(leadership) = &mut self.role {
-            leadership.ticks += 1;
-            self.abandon_transfer();
-            self.maybe_step_down();
-            self.maybe_heartbeat();
-        } else {
-            self.maybe_campaign();
-        }
-    }
-
-    fn handle_message(&mut self, from: NodeId, Message { term, body }: Message) {
-        if term > TERM_MAX {
-            return;
-        }
-        match body {
-            // Questions without consequences: they move nobody's term.
-            Body::PreVote { last_index, last_term } => {
-                self.handle_pre_vote(from, term, last_index, last_term);
-            }
-            Body::PreVoteReply { campaign, granted } => {
-                self.handle_pre_vote_reply(from, term, campaign, granted);
-            }
-            Body::RequestVote { transfer: false, .. }
-                if term >= self.term() && self.has_live_leader() => {}
-            body if term < self.term() => self.handle_stale(from, &body),
-            body => {
-                if term > self.term() {
-                    self.become_follower(term, None);
-                }
-                self.heard_from(from);
-                self.handle_current(from, body);
-            }
-        }
-    }
-
-    /// A message of the current term.
-    fn handle_current(&mut self, from: NodeId, body: Body) {
-        match body {
-            Body::RequestVote { last_index, last_term, .. } => {
-                self.handle_request_vote(from, last_index, last_term);
-            }
-            Body::RequestVoteReply { granted } => self.handle_request_vote_reply(from, granted),
-            Body::AppendEntries { prev_index, prev_term, entries, commit, round } => {
-                self.handle_append_entries(from, prev_index, prev_term, entries, commit, round);
-            }
-            Body::AppendAccepted { match_index, round, repairing } => {
-                self.heard_of_repair(from, repairing);
-                self.handle_append_accepted(from, match_index, round, repairing);
-            }
-            Body::AppendRejected { prev_index, retry_from, round, repairing } => {
-                self.heard_of_repair(from, repairing);
-                self.handle_append_rejected(from, prev_index, retry_from, round);
-            }
-            Body::TimeoutNow { last_index, last_term } => {
-                self.handle_timeout_now(from, last_index, last_term);
-            }
-            Body::InstallSnapshot { meta, offset, chunk: data, done, round } => {
-                self.handle_install_snapshot(from, Chunk { meta, offset, data, done, round });
-            }
-            Body::SnapshotReceived { last_index, offset, round } => {
-                self.handle_snapshot_received(from, last_index, offset, round);
-            }
-            Body::ReadIndex { id } => self.handle_read_index(from, id),
-            Body::ReadIndexReply { id, index } => self.handle_read_index_reply(id, index),
-            Body::PreVote { .. } | Body::PreVoteReply { .. } => {
-                unreachable!("these are of no term")
-            }
-        }
-    }
-
-    /// A message of an earlier term. Requests are answered with the current term, so that their sender steps
-    /// down; replies are of no use any more.
-    fn handle_stale(&mut self, from: NodeId, body: &Body) {
-        match body {
-            Body::RequestVote { .. } => {
-                self.send(from, Body::RequestVoteReply { granted: false });
-            }
-            Body::InstallSnapshot { meta: SnapshotMeta { last_index, .. }, .. } => {
-                let (last_index, offset, round) = (*last_index, 0, 0);
-                self.send(from, Body::SnapshotReceived { last_index, offset, round });
-            }
-            Body::AppendEntries { prev_index, .. } => {
-                let retry_from = self.log.last_index().next();
-                // The sender may lead the current term by now. Its rounds began anew, and this is no answer to any of them.
-                let (prev_index, round) = (*prev_index, 0);
-                let repairing = self.repairing.is_some();
-                self.send(from, Body::AppendRejected { prev_index, retry_from, round, repairing });
-            }
-            _ => {}
         }
     }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::core::{Raft, Role};
+use super::core::Raft;
 use super::effects::HardState;
 use super::message::Body;
+use super::role::Role;
 use super::{LogIndex, NodeId, Term};
 use crate::bug::Bug;
 use crate::trace::Event;

@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 
 use super::configuration::Configuration;
-use super::core::{Proposal, Raft, Role};
+use super::core::Raft;
 use super::effects::{Answer, Refusal};
 use super::log::Payload;
 use super::progress::Progress;
+use super::role::{Proposal, Role};
 use super::{LogIndex, NodeId, RequestId};
 use crate::bug::Bug;
 use crate::trace::Event;

@@ -10,7 +10,7 @@
 //! applies its copy in order to a deterministic state machine, then all state machines go through the same states, and
 //! the cluster behaves like a single machine that survives the loss of a minority of its parts.
 //!
-//! # Terms and roles (`core.rs`)
+//! # Terms and roles (`role.rs`, `dispatch.rs`, `core.rs`)
 //!
 //! Time is cut into *terms*, numbered from 0. A node is a *follower*, a *pre-candidate*, a *candidate* or the *leader*
 //! ([`Role`]). Every message carries its sender's term. Whoever sees a higher term adopts it and becomes a
@@ -120,6 +120,7 @@
 mod append;
 mod configuration;
 mod core;
+mod dispatch;
 mod effects;
 mod election;
 mod id;
@@ -130,6 +131,7 @@ mod progress;
 mod random;
 mod reads;
 mod replication;
+mod role;
 mod snapshot;
 mod transfer;
 
@@ -143,7 +145,7 @@ mod hostile;
 mod sim;
 
 pub use self::configuration::{Configuration, MemberChange};
-pub use self::core::{Config, Raft, Role};
+pub use self::core::{Config, Raft};
 pub use self::effects::{
     Answer, Apply, Commit, ConfirmedRead, Durable, Effects, HardState, Input, LogWrite, Refusal,
 };
@@ -151,5 +153,6 @@ pub use self::id::{LogIndex, NodeId, RequestId, Term};
 pub use self::log::{Entry, Payload};
 pub use self::message::{Body, Message};
 pub use self::progress::Limits;
+pub use self::role::{Leadership, Role};
 pub use self::snapshot::{Snapshot, SnapshotMeta};
 pub use self::transfer::Handover;

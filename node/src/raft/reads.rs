@@ -4,9 +4,10 @@
 
 use std::ops::Range;
 
-use super::core::{Raft, Role};
+use super::core::Raft;
 use super::effects::{Answer, ConfirmedRead};
 use super::message::Body;
+use super::role::Role;
 use super::{LogIndex, NodeId, RequestId};
 use crate::bug::Bug;
 

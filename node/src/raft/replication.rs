@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::core::{Leadership, Proposal, Raft, Role};
+use super::core::Raft;
 use super::effects::{Answer, Apply, Commit, Refusal};
 use super::log::{Entry, Payload};
 use super::message::Body;
 use super::progress::{Progress, Sending};
+use super::role::{Leadership, Proposal, Role};
 use super::{LogIndex, NodeId, RequestId, Term};
 use crate::bug::Bug;
 use crate::trace::Event;

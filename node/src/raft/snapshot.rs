@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::configuration::Configuration;
-use super::core::{INDEX_MAX, Raft, Role};
+use super::core::{INDEX_MAX, Raft};
 use super::effects::{Apply, LogWrite};
 use super::log::{Entry, Log, Place};
 use super::message::Body;
 use super::progress::Sending;
+use super::role::Role;
 use super::{LogIndex, NodeId, Term};
 use crate::bug::Bug;
 use crate::trace::{Event, Hash, Position};

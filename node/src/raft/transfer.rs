@@ -1,8 +1,9 @@
 //! Handing the leadership over (dissertation, 3.10): at an orderly end, so that nobody need wait for a time-out.
 
-use super::core::{Raft, Role};
+use super::core::Raft;
 use super::effects::{Answer, Refusal};
 use super::message::Body;
+use super::role::Role;
 use super::{LogIndex, NodeId, Term};
 
 /// A leadership on its way to another node. Meanwhile proposals are refused, or the other would never have caught up.

@@ -54,7 +54,12 @@ certainly not done";
 #[derive(Clone, Debug, Subcommand)]
 enum Operation {
     /// Read an object of any kind, linearizably; null if there is none
-    Get { key: String },
+    Get {
+        key: String,
+        /// The node that is to answer, whether it leads or not: a follower asks the leader how far it must have come
+        #[arg(long, value_name = "NODE")]
+        at: Option<NodeId>,
+    },
     /// Set a register
     Put {
         key: String,
@@ -146,7 +151,14 @@ pub(super) fn kv(arguments: &KvArguments) -> ExitCode {
             Ok(client) => client,
             Err(error) => return super::fail(ExitCode::Usage, &error),
         };
-        let cluster = Cluster { client, nodes: arguments.nodes.iter().copied().collect() };
+        let mut cluster = Cluster { client, nodes: arguments.nodes.iter().copied().collect() };
+        if let Operation::Get { at: Some(node), .. } = arguments.operation {
+            cluster.nodes.retain(|id, _| *id == node);
+            if cluster.nodes.is_empty() {
+                let why = format!("--nodes does not say where {node} is");
+                return super::fail(ExitCode::Usage, &why);
+            }
+        }
         match request(&arguments.operation) {
             Some(request) => told(cluster.ask(&request, arguments.timeout).await),
             None if matches!(arguments.operation, Operation::Members(_)) => {
@@ -164,7 +176,10 @@ fn request(operation: &Operation) -> Option<Request> {
         Operation::Status => return None,
         Operation::Members(members) => return members.change().map(Request::ChangeMembers),
         Operation::Transfer { node } => return Some(Request::TransferLeadership { to: node }),
-        Operation::Get { key } => return query(Query::Read { key }),
+        Operation::Get { key, at: None } => return query(Query::Read { key }),
+        Operation::Get { key, at: Some(_) } => {
+            return Some(Request::QueryHere(Query::Read { key }));
+        }
         Operation::Contains { key, element } => return query(Query::Contains { key, element }),
         Operation::Put { key, value } => Command::Write { key, value },
         Operation::Cas { key, old, new } => Command::Cas { key, old: old.0, new },

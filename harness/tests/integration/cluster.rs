@@ -1,12 +1,14 @@
 //! Nodes that a test starts without the harness, and what it asks of them.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use node::client::{Client, Request, Response, Status};
+use node::client::{CallError, Client, Request, Response, Status};
 use node::kv::{Command as Change, Outcome, Proposal};
 use node::raft::NodeId;
 use rustix::process::{Pid, Resource, Rlimit, Signal};
@@ -21,6 +23,14 @@ impl Drop for Node {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// An address of this process alone, with a port that the system gives to nobody who asks for any.
+fn unused_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let address = Ipv4Addr::new(127, high | 128, middle, low);
+    SocketAddr::from((address, NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// Nodes n1, n2, …, each with its name as its data directory. The first three are the members.
@@ -39,9 +49,7 @@ impl Cluster {
         let names: Vec<_> = (1..=count).map(|number| format!("n{number}")).collect();
         let names: Vec<_> = names.iter().map(String::as_str).chain(["client"]).collect();
         assert!(place.output(&[&["certs", "certs"], &names[..]].concat()).status.success());
-        // Ports that were free a moment ago.
-        let sockets: Vec<_> = (0..count).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
-        let addresses = sockets.iter().map(|socket| socket.local_addr().unwrap()).collect();
+        let addresses = (0..count).map(|_| unused_address()).collect();
         let runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = { runtime }.worker_threads(1).enable_all().build().unwrap();
         let within = runtime.enter();
@@ -115,6 +123,29 @@ impl Cluster {
             let answer = tokio::time::timeout(Duration::from_secs(5), connection.call(request));
             answer.await.ok()?.ok()
         })
+    }
+
+    /// Sends a node many requests at once over one connection, and waits for the end of each after `meanwhile`.
+    pub(crate) fn ask_many(
+        &self,
+        node: u32,
+        requests: Vec<Request>,
+        meanwhile: impl FnOnce(),
+    ) -> Vec<Result<Response, CallError>> {
+        let connecting = self.client.connect(self.addresses[node as usize - 1], NodeId(node));
+        let connection = Arc::new(self.runtime.block_on(connecting).unwrap());
+        let call = |request| {
+            let connection = connection.clone();
+            self.runtime.spawn(async move { connection.call(&request).await })
+        };
+        let calls: Vec<_> = requests.into_iter().map(call).collect();
+        meanwhile();
+        calls.into_iter().map(|call| self.runtime.block_on(call).unwrap()).collect()
+    }
+
+    /// Asks a node to end, and does not wait.
+    pub(crate) fn terminate(&self, node: u32) {
+        signal(&self.running[&node].0, Signal::TERM);
     }
 
     pub(crate) fn status(&self, node: u32) -> Option<Status> {

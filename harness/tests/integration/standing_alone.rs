@@ -1,5 +1,8 @@
 //! Nodes that a user starts without the harness, and the client for them.
 
+use node::client::{Request, Response};
+use node::kv::{Command, Proposal};
+
 use super::cluster::Cluster;
 use super::support::Place;
 
@@ -21,8 +24,13 @@ fn three_nodes_serve_a_client_and_survive_the_loss_of_one() {
     check(&cluster, &["put", "x", "5"], 0, "done");
     check(&cluster, &["cas", "x", "4", "6"], 1, "mismatch: nothing was changed");
     check(&cluster, &["cas", "x", "5", "-6"], 0, "done");
+    for node in ["n1", "n2", "n3"] {
+        check(&cluster, &["get", "x", "--at", node], 0, "-6");
+    }
+    assert_eq!(cluster.kv("30s", &["get", "x", "--at", "n4"]).0, 2, "nobody said where n4 is");
     let (code, status) = cluster.kv("30s", &["status"]);
     assert_eq!((code, status.matches("leads").count()), (0, 1), "{status}");
+    assert_eq!(status.matches("1 reads as a follower").count(), 2, "{status}");
     let leader = status.lines().position(|line| line.contains("leads")).unwrap() as u32 + 1;
     cluster.kill(leader);
     check(&cluster, &["get", "x"], 0, "-6");
@@ -70,6 +78,27 @@ fn members_come_and_go_while_the_cluster_serves() {
     done(&cluster, &["transfer", &name(other)]);
     assert_eq!(leader(&cluster), other);
     declined(&cluster, &["transfer", &name(old)], &format!("{} does not vote", name(old)));
+}
+
+#[test]
+fn whoever_waits_for_a_node_that_ends_is_told_so() {
+    let mut cluster = Cluster::start(3);
+    let leader = cluster.leader();
+    cluster.change(&Command::Add { key: "sum".into(), amount: 1 }).unwrap();
+    let before = cluster.status(leader).unwrap().last_index;
+    (1..=3).filter(|node| *node != leader).for_each(|node| cluster.kill(node));
+    let add = Command::Add { key: "sum".into(), amount: 1 };
+    let requests = vec![Request::Propose(Proposal::Plain(add)); 40];
+    let ended = cluster.ask_many(leader, requests, || {
+        // Nobody is there to agree to what its log has taken in. It gives up on them when it ends, if not before.
+        cluster.wait_for("all are in the log", |cluster| {
+            (cluster.status(leader)?.last_index >= before + 40).then_some(())
+        });
+        cluster.terminate(leader);
+    });
+    for answer in ended {
+        assert!(matches!(answer, Ok(Response::Unknown { .. })), "{answer:?}");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::history::{self, History};
 use crate::linearizability;
 pub use crate::linearizability::Limits;
 use crate::models::{Family, Model};
+use crate::properties::host::Host;
 use crate::properties::{
     self, faults_effective, final_reads, follower_reads, nodes_alive, operations, raft, recovery,
     run_complete, split_votes, wire_leaders,
@@ -183,8 +184,9 @@ fn run(dir: &Path, question: &Question) -> Result<Judged, Error> {
     }
     case.checks.extend(wire_leaders::check(&history, &traces));
     case.checks.push(nodes_alive::check(&history));
+    let host = Host::of(&history, plan.options.slow_host);
     if let Some(within) = plan.expect.recovers_within {
-        case.checks.push(recovery::check(&history, Duration::from_nanos(within)));
+        case.checks.push(recovery::check(&history, Duration::from_nanos(within), &host));
     }
     case.checks.push(faults_effective::check(&history));
     case.checks.push(operations::check(&history, &plan.expect.ok));
@@ -195,6 +197,7 @@ fn run(dir: &Path, question: &Question) -> Result<Judged, Error> {
     if let Some(expected) = plan.expect.follower_reads {
         case.checks.push(follower_reads::check(&history, expected));
     }
+    case.checks.extend(host.check(&case.checks));
     case.checks.push(run_complete::check(&history));
     Ok(case.judged())
 }

@@ -14,7 +14,15 @@ use checker::verdict::OutcomeCounts;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
+use crate::sabotage::Sabotage;
 use crate::watch::Feed;
+
+/// Of so many completions a sabotaged recorder loses one, if it is a success.
+const LOST_EVERY: u64 = 10;
+/// After so many events a sabotaged clock goes back.
+const BACKWARDS_AFTER: u64 = 100;
+/// By so much: further than any pause between two events.
+const BACKWARDS_BY: Duration = Duration::from_secs(10);
 
 /// The history under construction. Shared by everything that has something to record.
 #[derive(Debug)]
@@ -37,6 +45,8 @@ struct State {
     failed: Option<std::io::Error>,
     /// The online judge, where one watches.
     feed: Option<Feed>,
+    /// What of the recorder is broken on purpose.
+    sabotage: Option<Sabotage>,
 }
 
 /// What is recorded, beside the index and the time that the recorder adds.
@@ -82,8 +92,14 @@ impl Recorder {
             phase: String::new(),
             failed: None,
             feed: None,
+            sabotage: None,
         };
         Ok(Self { epoch: monotonic(), state: Mutex::new(state), completed: AtomicU64::new(0) })
+    }
+
+    /// Breaks the recorder on purpose.
+    pub(crate) fn sabotage(&mut self, sabotage: Sabotage) {
+        self.state.get_mut().expect("no thread panics while it records").sabotage = Some(sabotage);
     }
 
     /// The run's zero on the machine's monotonic clock, in nanoseconds.
@@ -99,7 +115,14 @@ impl Recorder {
     /// Appends a line and returns its time. The time is taken under the lock, so that the order of lines is the order of times.
     pub(crate) fn record(&self, line: Line) -> Duration {
         let mut state = self.state.lock().expect("no thread panics while it records");
-        let time = self.now();
+        let time = state.told(self.now());
+        let (is_client, kind) = (line.process != Process::Nemesis, line.event_type);
+        if is_client && kind != EventType::Invoke {
+            let before = self.completed.fetch_add(1, Ordering::Relaxed);
+            if kind == EventType::Ok && state.loses(before) {
+                return time;
+            }
+        }
         let event = Event {
             index: state.next_index,
             time: time.as_nanos() as u64,
@@ -114,9 +137,6 @@ impl Recorder {
             stage: line.stage,
         };
         state.append(&event);
-        if event.process != Process::Nemesis && event.event_type != EventType::Invoke {
-            self.completed.fetch_add(1, Ordering::Relaxed);
-        }
         if let Some(feed) = state.feed.as_mut() {
             feed.push(event);
         }
@@ -156,6 +176,25 @@ impl Recorder {
 }
 
 impl State {
+    /// The time that is written where the clock says `now`.
+    fn told(&self, now: Duration) -> Duration {
+        match self.sabotage {
+            Some(Sabotage::ClockRunsBackwards) if self.next_index > BACKWARDS_AFTER => {
+                now.saturating_sub(BACKWARDS_BY)
+            }
+            _ => now,
+        }
+    }
+
+    /// Whether the success after so many completions is lost.
+    fn loses(&self, completions: u64) -> bool {
+        match self.sabotage {
+            Some(Sabotage::RecorderDropsAck) => completions % LOST_EVERY == LOST_EVERY - 1,
+            Some(Sabotage::RecorderDropsFinalAcks) => self.phase == "final-reads",
+            _ => false,
+        }
+    }
+
     fn append(&mut self, event: &Event) {
         if self.failed.is_some() {
             return;

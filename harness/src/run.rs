@@ -20,14 +20,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clients::{Connections, Drive};
-use crate::cluster::{CLIENTS, Cluster, NodeProgram};
+use crate::cluster::{CLIENTS, Cluster, ELECTION_TIMEOUT_MS, NodeProgram};
 use crate::faults::{Deeds, Nemesis, Operator, Parts};
+use crate::host_noise::HostNoise;
 use crate::links::{Journal, LinkName, MessageRelay, Network};
 use crate::observer::Observer;
 use crate::plan::{Schedule, swarm};
 use crate::recorder::{Line, Recorder};
 use crate::report::{Progress, Snapshot};
 use crate::run_directory::{RunDirectory, RunInfo};
+use crate::sabotage::Sabotage;
 use crate::watch::Watch;
 use crate::workload::{ReadPath, WorkKind, Workload};
 
@@ -88,17 +90,6 @@ impl Programs {
     }
 }
 
-/// Mutants of the harness for its own tests: each must be found out by the run's evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Sabotage {
-    /// The relay passes everything, whatever fault is in force.
-    RelayIgnoresFaults,
-    /// A node that is to be killed gets no signal.
-    KillKillsNothing,
-    /// A node that is to be paused gets no signal.
-    PausePausesNothing,
-}
-
 /// A run that ended in a judgement.
 pub(crate) struct Finished {
     pub(crate) directory: RunDirectory,
@@ -155,6 +146,11 @@ fn settle_limit(workload: &Workload) -> Duration {
     SETTLE_LIMIT + 5 * workload.system.election_timeout.unwrap_or_default()
 }
 
+/// The shortest election time-out of the nodes.
+fn election_timeout(workload: &Workload) -> Duration {
+    workload.system.election_timeout.unwrap_or(Duration::from_millis(ELECTION_TIMEOUT_MS))
+}
+
 fn recovery_limit(workload: &Workload) -> Duration {
     workload.expect.recovers_within.unwrap_or(RECOVERY_LIMIT)
 }
@@ -167,7 +163,12 @@ async fn record(
     directory: &RunDirectory,
     interrupt: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let recorder = Arc::new(Recorder::create(&directory.file("history.jsonl"))?);
+    let mut recorder = Recorder::create(&directory.file("history.jsonl"))?;
+    if let Some(sabotage) = options.sabotage {
+        recorder.sabotage(sabotage);
+    }
+    let recorder = Arc::new(recorder);
+    let noise = HostNoise::start(&recorder, directory.path()).context("cannot measure the host")?;
     let schedule = match &options.schedule {
         Some(schedule) => schedule.clone(),
         None => schedule(workload, seed, &recorder),
@@ -184,6 +185,7 @@ async fn record(
     if let Some(relay) = &stage.nemesis.parts.relay {
         relay.finish();
     }
+    noise.finish();
     let mut end = json!({ "phase": "end", "interrupted": interrupted? });
     if let Some((watch, feed)) = watch.zip(recorder.take_feed())
         && watch.finish(feed)
@@ -527,6 +529,7 @@ fn judge_plan(workload: &Workload) -> JudgePlan {
         options: properties::Options {
             linearizable: work.kind == WorkKind::SetFull,
             total: (work.kind == WorkKind::Bank).then_some(total),
+            slow_host: Some((election_timeout(workload) / 2).as_nanos() as u64),
             ..Default::default()
         },
     }

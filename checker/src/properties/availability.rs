@@ -5,15 +5,16 @@
 //! given up is not known; it keeps somebody waiting beyond the next success, not beyond the one after.
 //!
 //! Figures, not a promise: valid as soon as anything succeeded, unless a limit was given. The limit is on the system as a whole: a node that is cut
-//! off cannot serve.
+//! off cannot serve. Time in which the host was slow ([`super::host`]) does not count against it.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use super::findings::{Findings, evidence};
+use super::host::{Excuse, Host};
 use super::quantiles::duration;
-use super::{counted, faults_effective};
+use super::{Options, counted, faults_effective};
 use crate::explain::{seconds, when, who, words};
 use crate::history::{History, NEVER, Operation, Outcome};
 use crate::verdict::{CheckReport, FaultReport, Violation};
@@ -21,8 +22,11 @@ use crate::verdict::{CheckReport, FaultReport, Violation};
 /// Name of the check.
 pub const NAME: &str = "availability";
 
-/// Measures a history, and convicts where a wait or a recovery was longer than allowed, in nanoseconds.
-pub fn check(history: &History, gap_max: Option<u64>, recovery_max: Option<u64>) -> CheckReport {
+/// Measures a history, and convicts where a wait or a recovery was longer than the options allow.
+pub fn check(history: &History, options: &Options) -> CheckReport {
+    let Options { gap_max, recovery_max, slow_host, .. } = *options;
+    let host = Host::of(history, slow_host);
+    let mut excused = None;
     let (mut findings, mut doubts) = (Findings::default(), Vec::new());
     let waits = Waits::of(history);
     if waits.all.last_success.is_none() {
@@ -31,14 +35,28 @@ pub fn check(history: &History, gap_max: Option<u64>, recovery_max: Option<u64>)
     if let (Some(longest), Some(limit)) = (waits.all.longest, gap_max)
         && longest.length() > limit
     {
-        findings.add("too long without a success", || longest.told(history, limit));
+        match host.excuse(longest.from, longest.to, limit) {
+            None => findings.add("too long without a success", || longest.told(history, limit)),
+            Some(excuse) => {
+                let length = duration(longest.length());
+                doubts.push(excuse.doubt(&format!("nothing succeeded for {length}")));
+                excused = Some(excuse);
+            }
+        }
     }
     let recoveries = recoveries(history);
     for recovery in &recoveries {
         let Some(limit) = recovery_max else { break };
         match recovery.verdict(history, limit) {
             Ok(true) => {}
-            Ok(false) => findings.add("too slow to recover", || recovery.told(limit)),
+            Ok(false) => match host.excuse(recovery.ended, recovery.served(history), limit) {
+                None => findings.add("too slow to recover", || recovery.told(limit)),
+                Some(excuse) => {
+                    let what = format!("too slow to recover after {}", recovery.fault.id);
+                    doubts.push(excuse.doubt(&what));
+                    excused = Some(excuse);
+                }
+            },
             Err(doubt) => doubts.push(doubt),
         }
     }
@@ -54,6 +72,7 @@ pub fn check(history: &History, gap_max: Option<u64>, recovery_max: Option<u64>)
     let recovery: Map<_, _> = recoveries.iter().map(after).collect();
     let mut figures = waits.figures();
     figures.insert("recovery_ns".to_string(), recovery.into());
+    figures.extend(excused.map(Excuse::figure));
     findings.report(NAME, scope, &doubts, figures)
 }
 
@@ -289,6 +308,12 @@ fn recoveries(history: &History) -> Vec<Recovery> {
 }
 
 impl Recovery {
+    /// When something succeeded again, or the recording ended.
+    fn served(&self, history: &History) -> u64 {
+        let end = || history.events().checked_sub(1).map_or(0, |last| history.time(last));
+        self.after.map_or_else(end, |after| self.ended + after)
+    }
+
     /// Whether the system recovered in time, or why that cannot be told.
     fn verdict(&self, history: &History, limit: u64) -> Result<bool, String> {
         let id = &self.fault.id;

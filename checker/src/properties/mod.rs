@@ -9,6 +9,7 @@ pub mod counter_bounds;
 pub mod faults_effective;
 pub mod final_reads;
 pub mod follower_reads;
+pub mod host;
 pub mod latency;
 pub mod long_fork;
 pub mod monotonic_reads;
@@ -48,7 +49,7 @@ pub fn check(history: &History, property: Model, options: &Options) -> CheckRepo
         Model::LongFork => long_fork::check(history),
         Model::MonotonicReads => monotonic_reads::check(history),
         Model::SessionGuarantees => session_guarantees::check(history),
-        Model::Availability => availability::check(history, options.gap_max, options.recovery_max),
+        Model::Availability => availability::check(history, options),
         Model::Latency => latency::check(history, &options.latency_max),
         Model::StateDigests => state_digests::check(history, &[]),
         other => {

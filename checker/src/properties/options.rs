@@ -23,6 +23,10 @@ pub struct Options {
     /// `availability`: how soon after the end of each fault something must succeed, in nanoseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery_max: Option<u64>,
+    /// `availability` and `recovery`: how late a thread may wake, and how long a sync may take, in nanoseconds, before the host is slow and the time
+    /// does not count. Without it, all time counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_host: Option<u64>,
     /// `latency`: the longest that a quantile (`p50`, `p90`, `p99`, `p99.9`, `max`) of an operation may be, in nanoseconds: `{"read": {"p99": 5000000}}`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub latency_max: BTreeMap<String, BTreeMap<String, u64>>,

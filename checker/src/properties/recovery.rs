@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use super::host::Host;
 use crate::history::{History, Outcome};
 use crate::verdict::{CheckReport, Verdict, Violation};
 
 /// Name of the check.
 pub const NAME: &str = "recovery";
 
-/// Whether an operation that began after the heal succeeded within the limit.
-pub fn check(history: &History, within: Duration) -> CheckReport {
+/// Whether an operation that began after the heal succeeded within the limit, not counting the time in which the host was slow.
+pub(crate) fn check(history: &History, within: Duration, host: &Host) -> CheckReport {
     let Some(heal) = history.phase("heal").map(|event| event.time) else {
         return CheckReport::new(NAME, Verdict::Unknown, "the run ended before its heal");
     };
@@ -34,6 +35,13 @@ pub fn check(history: &History, within: Duration) -> CheckReport {
                 || "never served again".to_string(),
                 |first| format!("served again only after {:.3} s", first.as_secs_f64()),
             );
+            let end = first.map_or_else(|| end(history), |first| heal + first.as_nanos() as u64);
+            if let Some(excuse) = host.excuse(heal, end, within.as_nanos() as u64) {
+                let doubt = excuse.doubt(&format!("after the heal the system {seen}"));
+                let mut report = CheckReport::new(NAME, Verdict::Unknown, doubt);
+                report.figures.extend([excuse.figure()]);
+                return report;
+            }
             let summary = format!("after the heal the system {seen}; {limit} s were allowed");
             let violation = Violation {
                 summary: summary.clone(),
@@ -49,14 +57,25 @@ pub fn check(history: &History, within: Duration) -> CheckReport {
     }
 }
 
+/// When the recording ends.
+fn end(history: &History) -> u64 {
+    history.events().checked_sub(1).map_or(0, |last| history.time(last))
+}
+
 fn interrupted(history: &History) -> bool {
     history.phase("end").is_none_or(|end| end.value["interrupted"] == true)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::host::tests::noise;
     use super::*;
     use crate::history::tests::history as recorded;
+
+    /// Judged on a host that was never slow.
+    fn check(history: &History, within: Duration) -> CheckReport {
+        super::check(history, within, &Host::of(history, None))
+    }
 
     /// A read that begins with the heal and ends so much later; the phase `end` may be missing.
     fn history(end_ms: u64, reads: bool, ended: bool) -> History {
@@ -89,5 +108,35 @@ mod tests {
             (3, "nemesis info phase {\"phase\":\"end\",\"interrupted\":false}"),
         ]);
         assert_eq!(check(&early, within).verdict, Verdict::Invalid);
+    }
+
+    #[test]
+    fn late_only_because_of_the_host_is_undecided() {
+        // The heal at 1 s; the first success at 4 s, of which 2 to 3 s were slow.
+        let judged = |success: &str, slow: u64, within: u64| {
+            let noises = [noise(1, 1, 1), noise(2, slow, 1), noise(3, 1, 1)];
+            let mut events = vec![
+                (1_000_000_000, "nemesis info phase {\"phase\":\"heal\"}"),
+                (1_000_000_000, "0 invoke read null"),
+            ];
+            events.extend(noises.iter().map(|(time, line)| (*time, line.as_str())));
+            events.push((4_000_000_000, success));
+            events.push((
+                4_000_000_000,
+                "nemesis info phase {\"phase\":\"end\",\"interrupted\":false}",
+            ));
+            let history = recorded(&events);
+            let within = Duration::from_millis(within);
+            super::check(&history, within, &Host::of(&history, Some(75_000_000)))
+        };
+        for success in ["0 ok read 1", "0 info read null"] {
+            let excused = judged(success, 80, 2_000);
+            assert_eq!(excused.verdict, Verdict::Unknown, "{excused:?}");
+            assert!(excused.detail.contains("the host was slow for 1"), "{}", excused.detail);
+            // Too late even without the slow second, or no slow second at all.
+            assert_eq!(judged(success, 80, 1_999).verdict, Verdict::Invalid);
+            assert_eq!(judged(success, 70, 2_000).verdict, Verdict::Invalid);
+        }
+        assert_eq!(judged("0 ok read 1", 80, 3_000).verdict, Verdict::Valid);
     }
 }

@@ -1,6 +1,7 @@
 //! The run went to its end. What was cut off may still convict, but it acquits nobody.
 
-use crate::history::History;
+use super::counted;
+use crate::history::{History, Outcome};
 use crate::verdict::{CheckReport, Verdict};
 
 /// Name of the check.
@@ -25,12 +26,12 @@ pub fn check(history: &History) -> CheckReport {
             "no leader was seen: the clients never began",
         );
     }
-    let problems: Vec<_> = history
-        .nemesis()
-        .iter()
-        .filter(|event| event.f == "problem")
-        .filter_map(|event| event.value["what"].as_str())
-        .collect();
+    // Clients finish what they began, so each had its answer: the recorder lost it.
+    let open = history.views().filter(|operation| operation.outcome() == Outcome::Open).count();
+    let lost = (open > 0).then(|| format!("{} without completion", counted(open, "operation")));
+    let noted = history.nemesis().iter().filter(|event| event.f == "problem");
+    let noted = noted.filter_map(|event| event.value["what"].as_str()).map(str::to_string);
+    let problems: Vec<_> = noted.chain(lost).collect();
     if problems.is_empty() {
         CheckReport::new(NAME, Verdict::Valid, "every phase was gone through")
     } else {
@@ -42,7 +43,7 @@ pub fn check(history: &History) -> CheckReport {
 mod tests {
     use super::super::faults_effective::tests::nemesis;
     use super::*;
-    use crate::history::tests::of_nemesis;
+    use crate::history::tests::{history as recorded, of_nemesis};
 
     #[test]
     fn only_a_run_that_went_to_its_end_is_complete() {
@@ -57,5 +58,21 @@ mod tests {
         assert_eq!(check(vec![drive.clone(), interrupted]), Verdict::Unknown);
         let problem = nemesis("problem", r#"{"what":"the link n1->n2 stayed silent"}"#);
         assert_eq!(check(vec![drive, problem, end]), Verdict::Unknown);
+    }
+
+    #[test]
+    fn an_operation_whose_completion_was_lost_is_no_part_of_a_complete_run() {
+        let judged = |completion: &str| {
+            check(&recorded(&[
+                (0, r#"nemesis info phase {"phase":"drive"}"#),
+                (1, "0 invoke read null"),
+                (2, completion),
+                (3, r#"nemesis info phase {"phase":"end","interrupted":false}"#),
+            ]))
+        };
+        assert_eq!(judged("0 info read null").verdict, Verdict::Valid);
+        let lost = judged("1 invoke read null");
+        assert_eq!(lost.verdict, Verdict::Unknown);
+        assert!(lost.detail.contains("2 operations without completion"), "{}", lost.detail);
     }
 }

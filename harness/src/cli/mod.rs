@@ -5,7 +5,9 @@ mod bench_node;
 mod binaries;
 mod certs;
 mod check;
+mod cleanup;
 mod convert;
+mod doctor;
 mod follow;
 mod guard;
 mod inspect;
@@ -41,6 +43,10 @@ enum Command {
     Replay(replay::ReplayArguments),
     /// Judge a recording: a run directory or a bare history file
     Check(check::CheckArguments),
+    /// Try what faults need of this machine, and say which of them work here
+    Doctor(doctor::DoctorArguments),
+    /// End what runs left behind that were killed themselves
+    Cleanup(cleanup::CleanupArguments),
     /// Write a history in another form: Jepsen's, Porcupine's, or Parquet for DuckDB
     Convert(convert::ConvertArguments),
     /// Check a certificate against its history, without trusting who wrote it
@@ -67,6 +73,8 @@ pub(crate) fn main() -> ProcessExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Cleanup(arguments) => cleanup::cleanup(&arguments),
         Command::Convert(arguments) => convert::convert(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Node(arguments) => node::node(arguments),

@@ -69,7 +69,7 @@ struct ServeArguments {
     #[arg(long, default_value_t = 0)]
     epoch: u64,
     /// The shortest election time-out, in milliseconds; each is drawn between this and twice as much
-    #[arg(long, value_name = "MS", default_value_t = 250)]
+    #[arg(long, value_name = "MS", default_value_t = crate::cluster::ELECTION_TIMEOUT_MS)]
     election_timeout: u64,
     /// When the first election time-out ends, in nanoseconds on the run's clock
     #[arg(long)]

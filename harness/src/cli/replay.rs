@@ -52,6 +52,11 @@ pub(super) fn replay(arguments: &ReplayArguments) -> ExitCode {
         Ok(recording) => recording,
         Err(error) => return super::fail(ExitCode::Usage, &error),
     };
+    let file = recording.dir.join("workload.yaml");
+    let workload = [(file.as_path(), &recording.workload)];
+    if let Err(code) = super::doctor::refuse(workload, &arguments.out, &Default::default()) {
+        return code;
+    }
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,

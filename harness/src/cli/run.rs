@@ -10,7 +10,8 @@ use clap::Args;
 use node::bug::Bug;
 use tokio_util::sync::CancellationToken;
 
-use crate::run::{Finished, Options, Programs, Sabotage};
+use crate::run::{Finished, Options, Programs};
+use crate::sabotage::Sabotage;
 use crate::workload::Workload;
 use crate::{report, run, workload};
 
@@ -43,6 +44,8 @@ pub(super) struct RunArguments {
     fail_fast: bool,
     #[command(flatten)]
     limits: super::check::LimitArguments,
+    #[command(flatten)]
+    pretence: super::doctor::Pretence,
 }
 
 pub(super) fn run(arguments: RunArguments) -> ExitCode {
@@ -56,6 +59,11 @@ pub(super) fn run(arguments: RunArguments) -> ExitCode {
         Ok(programs) => programs,
         Err(error) => return super::fail(ExitCode::Usage, &error),
     };
+    let files = workloads.iter().map(|(file, workload)| (file.as_path(), workload));
+    if let Err(code) = super::doctor::refuse(files, &arguments.out, &arguments.pretence) {
+        return code;
+    }
+    super::cleanup::clean_before_run(&arguments.out);
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
@@ -157,6 +165,7 @@ pub(super) fn show(
             tally.runs += 1;
             eprintln!("faultline: {error:#}");
             eprintln!("faultline: the run failed; again with: {}", options.command);
+            eprintln!("verdict      none: the harness failed, and nothing was judged");
             ExitCode::RunFailed
         }
     }

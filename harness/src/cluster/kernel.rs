@@ -21,12 +21,12 @@ fn raw(pid: u32) -> Option<Pid> {
 }
 
 /// The state letter of `/proc/<pid>/stat`: `R`, `S`, `T`…
-pub(super) fn state(pid: u32) -> Option<char> {
+pub(crate) fn state(pid: u32) -> Option<char> {
     stat(pid)?.first()?.chars().next()
 }
 
 /// The time for which all threads of a process have been on a processor so far.
-pub(super) fn cpu_time(pid: u32) -> Option<Duration> {
+pub(crate) fn cpu_time(pid: u32) -> Option<Duration> {
     // The 14th and 15th field (proc_pid_stat(5)); the first two are cut off.
     let fields = stat(pid)?;
     let ticks = |place: usize| fields.get(place)?.parse::<u64>().ok();
@@ -57,7 +57,7 @@ pub(super) async fn wait_for_state(
 }
 
 /// How many file descriptors a process may have (its soft limit), as `/proc/<pid>/limits` says.
-pub(super) fn open_files_limit(pid: u32) -> anyhow::Result<u64> {
+pub(crate) fn open_files_limit(pid: u32) -> anyhow::Result<u64> {
     let limits = std::fs::read_to_string(format!("/proc/{pid}/limits"))?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     match line.and_then(|line| line.split_whitespace().next()) {
@@ -68,7 +68,7 @@ pub(super) fn open_files_limit(pid: u32) -> anyhow::Result<u64> {
 }
 
 /// Limits how many file descriptors a process may have. Only its soft limit changes, so that an ordinary user can raise it again.
-pub(super) fn limit_open_files(pid: u32, files: u64) -> anyhow::Result<()> {
+pub(crate) fn limit_open_files(pid: u32, files: u64) -> anyhow::Result<()> {
     let process = raw(pid).context("no such process")?;
     // There is no way to ask alone for the hard limit of another process: it is set to what it is.
     let limits = std::fs::read_to_string(format!("/proc/{pid}/limits"))?;
@@ -81,7 +81,7 @@ pub(super) fn limit_open_files(pid: u32, files: u64) -> anyhow::Result<()> {
 }
 
 /// Whether a process runs this program, itself or through an interpreter.
-pub(super) fn runs(pid: u32, program: &std::path::Path) -> bool {
+pub(crate) fn runs(pid: u32, program: &std::path::Path) -> bool {
     let same = |path: &std::path::Path| {
         std::fs::canonicalize(path)
             .is_ok_and(|path| std::fs::canonicalize(program).is_ok_and(|program| path == program))

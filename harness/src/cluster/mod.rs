@@ -3,7 +3,7 @@
 //! A `Cluster` has one owner (the fault injector while faults run, the run before and after), so no two things are done to a
 //! node at once.
 
-mod kernel;
+pub(crate) mod kernel;
 mod process;
 mod spawner;
 mod starve;
@@ -24,10 +24,14 @@ use self::process::{Process, StartError};
 pub(crate) use self::spawner::Spawner;
 pub(crate) use self::starve::Starved;
 use self::starve::Starving;
+use crate::ledger::Ledger;
 use crate::links::{MessageRelay, Network};
-use crate::run::{Programs, Sabotage};
+use crate::run::Programs;
 use crate::run_directory::RunDirectory;
+use crate::sabotage::Sabotage;
 
+/// The shortest election time-out of our nodes where nobody says another.
+pub(crate) const ELECTION_TIMEOUT_MS: u64 = 250;
 /// A node that does not say that it is ready within this time will not.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A node that does not end within this time after SIGTERM is killed.
@@ -141,7 +145,9 @@ impl Cluster {
     ) -> anyhow::Result<Self> {
         let down = || Node { state: State::Down, incarnation: 0, upgraded: false, address: None };
         let nodes = names.iter().map(|name| (name.clone(), down())).collect();
-        let spawner = Spawner::start().context("cannot start the thread that starts nodes")?;
+        let ledger = Ledger::create(directory.path()).context("cannot write the ledger")?;
+        let spawner = Spawner::start(Arc::new(ledger))
+            .context("cannot start the thread that starts nodes")?;
         Ok(Self { program, directory, network, relay, spawner, nodes, exits })
     }
 
@@ -266,6 +272,10 @@ impl Cluster {
         let state = std::mem::replace(&mut node.state, State::Down);
         let process = state.into_process().context("it runs")?;
         let pid = process.pid();
+        if let Err(error) = process.stopping() {
+            node.state = State::Running(process);
+            return Err(error);
+        }
         if real {
             kernel::signal_group(pid, Signal::STOP);
         }
@@ -302,6 +312,10 @@ impl Cluster {
         let state = std::mem::replace(&mut node.state, State::Down);
         let process = state.into_process().context("it runs")?;
         let pid = process.pid();
+        if let Err(error) = process.stopping() {
+            node.state = State::Running(process);
+            return Err(error);
+        }
         node.state = State::Starved(process, Starving::start(pid, share));
         Ok(pid)
     }
@@ -312,6 +326,7 @@ impl Cluster {
         match std::mem::replace(&mut node.state, State::Down) {
             State::Starved(process, starving) => {
                 let starved = starving.end().await;
+                process.continued();
                 node.state = State::Running(process);
                 starved.map(Some)
             }
@@ -352,7 +367,7 @@ impl Cluster {
         }
     }
 
-    /// Ends every node: orderly where possible, by force after a moment.
+    /// Ends every node: orderly where possible, by force after a moment. Nothing is started afterwards.
     pub(crate) async fn stop_all(&mut self) {
         let mut ending = Vec::new();
         for node in self.nodes.values_mut() {
@@ -362,6 +377,7 @@ impl Cluster {
         for end in ending {
             end.await;
         }
+        self.spawner.ledger().close();
     }
 
     fn node_mut(&mut self, name: &str) -> &mut Node {

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::kernel::{signal_group, wait_for_state};
 use super::spawner::Spawner;
+use crate::ledger::Ledger;
 
 /// What a node may print into its log; the rest is counted and thrown away.
 const LOG_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -56,6 +57,8 @@ pub(crate) struct Process {
     expected: Arc<AtomicBool>,
     ready: Option<oneshot::Receiver<SocketAddr>>,
     address: Option<SocketAddr>,
+    /// What of it must be undone if we cannot.
+    ledger: Arc<Ledger>,
     status: watch::Receiver<Option<ExitStatus>>,
 }
 
@@ -87,12 +90,20 @@ impl Process {
             status: String::new(),
             last_lines: Vec::new(),
         };
-        let waiter = Waiter { child, logging, exit, log: log.into(), expected: expected.clone() };
+        let ledger = spawner.ledger().clone();
+        let waiter = Waiter {
+            child,
+            logging,
+            exit,
+            log: log.into(),
+            expected: expected.clone(),
+            ledger: ledger.clone(),
+        };
         std::thread::Builder::new()
             .name(format!("wait-{node}"))
             .spawn(move || waiter.wait(&status_sender, &exits))?;
         let ready = Some(ready);
-        Ok(Self { pid, log: log.into(), expected, ready, address: None, status })
+        Ok(Self { pid, log: log.into(), expected, ready, address: None, ledger, status })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -165,6 +176,16 @@ impl Process {
         }
     }
 
+    /// Notes that the process is about to be stopped, so that it goes on if we cannot let it.
+    pub(super) fn stopping(&self) -> anyhow::Result<()> {
+        self.ledger.stopping(self.pid).context("cannot write the ledger")
+    }
+
+    /// Notes that it goes on.
+    pub(super) fn continued(&self) {
+        self.ledger.continued(self.pid);
+    }
+
     /// Waits until the kernel shows the process stopped.
     pub(super) async fn stopped(&self) -> anyhow::Result<char> {
         wait_for_state(self.pid, |state| state == 'T', "stopped").await
@@ -173,7 +194,9 @@ impl Process {
     /// Continues the process and waits until the kernel no longer shows it stopped.
     pub(super) async fn resume(&self) -> anyhow::Result<char> {
         signal_group(self.pid, Signal::CONT);
-        wait_for_state(self.pid, |state| state != 'T', "continued").await
+        let state = wait_for_state(self.pid, |state| state != 'T', "continued").await?;
+        self.continued();
+        Ok(state)
     }
 
     async fn ended(&self) -> String {
@@ -304,6 +327,7 @@ struct Waiter {
     exit: Exit,
     log: PathBuf,
     expected: Arc<AtomicBool>,
+    ledger: Arc<Ledger>,
 }
 
 impl Waiter {
@@ -313,11 +337,13 @@ impl Waiter {
         exits: &mpsc::UnboundedSender<Exit>,
     ) {
         let Ok(status) = self.child.wait() else { return };
+        let pid = self.exit.pid;
         // What is left of the group (a node may have children of its own) goes with its leader, and closes the pipes.
-        signal_group(self.exit.pid, Signal::KILL);
+        signal_group(pid, Signal::KILL);
         for thread in self.logging {
             let _ = thread.join();
         }
+        self.ledger.ended(pid);
         // First this, then the question whether the end is a death: see `ready`.
         let _ = status_sender.send(Some(status));
         if !self.expected.load(Ordering::SeqCst) {

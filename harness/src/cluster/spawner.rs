@@ -5,9 +5,12 @@
 
 use std::io;
 use std::process::{Child, Command};
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 use tokio::sync::oneshot;
+
+use crate::ledger::{Ledger, MARK};
 
 type Request = (Command, oneshot::Sender<io::Result<Child>>);
 
@@ -15,21 +18,29 @@ type Request = (Command, oneshot::Sender<io::Result<Child>>);
 #[derive(Clone, Debug)]
 pub(crate) struct Spawner {
     requests: Sender<Request>,
+    ledger: Arc<Ledger>,
 }
 
 impl Spawner {
-    pub(crate) fn start() -> io::Result<Self> {
+    /// What it starts is noted in the ledger before anybody is told of it.
+    pub(crate) fn start(ledger: Arc<Ledger>) -> io::Result<Self> {
         let (requests, queue) = channel::<Request>();
+        let book = ledger.clone();
         std::thread::Builder::new().name("spawner".into()).spawn(move || {
             for (mut command, reply) in queue {
-                let _ = reply.send(command.spawn());
+                let _ = reply.send(spawn(&mut command, &book));
             }
             // All handles are gone, but the nodes may not be: their lives hang on this thread.
             loop {
                 std::thread::park();
             }
         })?;
-        Ok(Self { requests })
+        Ok(Self { requests, ledger })
+    }
+
+    /// Where it is noted what was started.
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
     }
 
     /// Starts a process. Blocks for as long as that takes, which is a few milliseconds.
@@ -38,4 +49,15 @@ impl Spawner {
         self.requests.send((command, reply)).expect("the spawner never ends");
         tokio::task::block_in_place(|| child.blocking_recv()).expect("the spawner always replies")
     }
+}
+
+fn spawn(command: &mut Command, ledger: &Ledger) -> io::Result<Child> {
+    let mut child = command.env(MARK, ledger.mark()).spawn()?;
+    if let Err(error) = ledger.started(child.id()) {
+        // What cannot be noted may not be.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(error);
+    }
+    Ok(child)
 }

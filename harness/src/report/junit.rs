@@ -10,6 +10,7 @@ pub(super) fn junit(info: &RunInfo, judgement: &Judgement) -> anyhow::Result<Str
     let mut suite = TestSuite::new(info.workload.as_str());
     suite.add_property(("seed", info.seed.to_string().as_str()));
     suite.add_property(("command", info.command.as_str()));
+    suite.add_property(("verdict", super::cause(judgement)));
     suite.add_test_cases(judgement.checks.iter().map(|check| case(info, check)));
     let mut report = Report::new("faultline");
     report.add_test_suite(suite);
@@ -51,6 +52,7 @@ mod tests {
         let valid = junit(&info(), &judgement(Verdict::Valid)).unwrap();
         assert!(valid.contains(r#"failures="0" errors="0""#), "{valid}");
         assert!(valid.contains("leader-storm.yaml --seed 7"), "{valid}");
+        assert!(valid.contains(r#"value="the system kept its promises""#), "{valid}");
         let invalid = junit(&info(), &judgement(Verdict::Invalid)).unwrap();
         assert!(invalid.contains(r#"failures="1" errors="0""#), "{invalid}");
         assert!(

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use checker::verdict::{Judgement, Verdict};
 
-use super::{reason, span, word};
+use super::{cause, reason, span, word};
 use crate::run_directory::RunInfo;
 
 /// The content of `summary.md`.
@@ -42,6 +42,7 @@ pub(super) fn summary(info: &RunInfo, judgement: &Judgement) -> String {
             let _ = writeln!(text, "| {} | {action} | {when} | {effect}{did} |", cell(&fault.id));
         }
     }
+    let _ = writeln!(text, "\nVerdict: {}", cause(judgement));
     text
 }
 

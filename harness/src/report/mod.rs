@@ -9,7 +9,7 @@ mod terminal;
 use std::path::Path;
 
 use anyhow::Context;
-use checker::properties::run_complete;
+use checker::properties::{availability, host, nodes_alive, recovery, run_complete};
 use checker::verdict::{CheckReport, Judgement, Verdict};
 
 pub(crate) use progress::{Progress, Snapshot};
@@ -40,8 +40,8 @@ fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-/// The check that decided the verdict: the first of those that are as bad as the whole. What is undecided because the run did not go to its end is so
-/// for that reason.
+/// The check that decided the verdict: the first of those that are as bad as the whole. What is undecided because the run did not go to its end, or the
+/// host was too slow, is so for that reason.
 fn decisive(judgement: &Judgement) -> Option<&CheckReport> {
     let worst = judgement.verdict;
     let mut as_bad = judgement.checks.iter().filter(|check| check.verdict == worst);
@@ -49,7 +49,10 @@ fn decisive(judgement: &Judgement) -> Option<&CheckReport> {
         Verdict::Valid => None,
         Verdict::Invalid => as_bad.next(),
         Verdict::Unknown => {
-            as_bad.clone().find(|check| check.name == run_complete::NAME).or_else(|| as_bad.next())
+            let first = [run_complete::NAME, host::NAME];
+            let named =
+                first.iter().find_map(|name| as_bad.clone().find(|check| check.name == *name));
+            named.or_else(|| as_bad.next())
         }
     }
 }
@@ -67,6 +70,29 @@ fn reason(judgement: &Judgement) -> String {
     };
     format!("{}: {}{others}", check.name, check.detail)
 }
+
+/// Whose fault it is, in a line: the last one of every report. (Where the harness failed there is no judgement: exit 4.)
+fn cause(judgement: &Judgement) -> &'static str {
+    let worst = judgement.checks.iter().filter(|check| check.verdict == judgement.verdict);
+    let has = |name: &str| worst.clone().any(|check| check.name == name);
+    match judgement.verdict {
+        Verdict::Valid => "the system kept its promises",
+        // Who is late and also wrong is wrong.
+        Verdict::Invalid => match worst
+            .clone()
+            .all(|check| UNAVAILABLE.contains(&check.name.as_str()))
+        {
+            true if has(nodes_alive::NAME) => "the system was unavailable: a node ended by itself",
+            true => "the system was unavailable",
+            false => "the system broke a promise",
+        },
+        Verdict::Unknown if has(host::NAME) => "the host was too slow to judge",
+        Verdict::Unknown => "nothing was proved",
+    }
+}
+
+/// Checks that convict a system of not serving, not of a wrong answer.
+const UNAVAILABLE: [&str; 3] = [availability::NAME, nodes_alive::NAME, recovery::NAME];
 
 /// Nanoseconds as seconds, to the millisecond.
 fn seconds(nanoseconds: u64) -> String {
@@ -159,6 +185,23 @@ mod tests {
         assert!(decisive(&judgement(Verdict::Valid)).is_none());
         assert_eq!(decisive(&judgement(Verdict::Invalid)).unwrap().name, "linearizable");
         assert_eq!(decisive(&judgement(Verdict::Unknown)).unwrap().name, "linearizable");
+    }
+
+    #[test]
+    fn the_cause_tells_wrong_from_late_and_a_late_system_from_a_slow_host() {
+        let told = |verdict, names: &[&str]| {
+            let mut judged = judgement(Verdict::Valid);
+            judged.verdict = verdict;
+            judged.checks.extend(names.iter().map(|name| check(name, verdict, "")));
+            cause(&judged)
+        };
+        assert_eq!(told(Verdict::Valid, &[]), "the system kept its promises");
+        assert_eq!(told(Verdict::Invalid, &["recovery"]), "the system was unavailable");
+        assert_eq!(told(Verdict::Invalid, &["recovery", "bank"]), "the system broke a promise");
+        let died = told(Verdict::Invalid, &["nodes-alive", "recovery"]);
+        assert_eq!(died, "the system was unavailable: a node ended by itself");
+        assert_eq!(told(Verdict::Unknown, &["recovery", "host"]), "the host was too slow to judge");
+        assert_eq!(told(Verdict::Unknown, &["operations"]), "nothing was proved");
     }
 
     #[test]

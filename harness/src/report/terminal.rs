@@ -7,7 +7,7 @@ use std::path::Path;
 use checker::verdict::{Judgement, Verdict, Violation};
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::{reason, seconds, span, word};
+use super::{cause, reason, seconds, span, word};
 use crate::run_directory::RunInfo;
 
 /// Violations of one check that are told in full; the rest is in the report.
@@ -124,6 +124,7 @@ fn closing(
     if let Some(directory) = directory {
         let _ = writeln!(text, "report       {}", directory.join("report.html").display());
     }
+    let _ = writeln!(text, "verdict      {}", cause(judgement));
     text
 }
 
@@ -163,6 +164,7 @@ mod tests {
         ] {
             assert!(text.contains(words), "{words}: {text}");
         }
+        assert!(text.ends_with("verdict      the system kept its promises\n"), "{text}");
         assert!(!text.contains('\x1b'), "no colours in a pipe");
     }
 

@@ -113,7 +113,7 @@ impl TryFrom<WrittenFault> for Fault {
 
 impl Fault {
     /// The names of all kinds.
-    const KINDS: [&str; 13] = [
+    pub(crate) const KINDS: [&str; 13] = [
         "partition",
         "packets",
         "messages",

@@ -89,6 +89,16 @@ pub(crate) enum Choice {
     AllOf,
 }
 
+impl Choice {
+    /// Its key in the workload.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::OneOf => "one_of",
+            Self::AllOf => "all_of",
+        }
+    }
+}
+
 /// A fault, and how often it is chosen beside others.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "WrittenFault")]

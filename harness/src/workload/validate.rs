@@ -10,7 +10,7 @@ use super::messages::Messages;
 use super::packets::Packets;
 use super::partition::{Cut, Mode, Partition};
 use super::process::{Limit, Restart, Starve};
-use super::rule::{Choice, Lasts, RuleStep, When};
+use super::rule::{Choice, FaultRule, Lasts, RuleStep, When};
 use super::shape::Workload;
 use super::spans::{Node, Segment};
 use super::trigger::{Behind, CaughtUp, Trigger};
@@ -58,6 +58,15 @@ macro_rules! path {
 /// A path further in.
 fn extended<const N: usize>(path: &[Segment], more: [Segment; N]) -> Vec<Segment> {
     path.iter().cloned().chain(more).collect()
+}
+
+/// Where a step of a rule stands.
+pub(super) fn step_path(number: usize, rule: &FaultRule, place: usize) -> Vec<Segment> {
+    let path = path!["faults", number];
+    match rule.in_sequence {
+        true => extended(&path, ["sequence".into(), place.into()]),
+        false => path.to_vec(),
+    }
 }
 
 impl From<&str> for Segment {
@@ -202,11 +211,7 @@ impl Validation<'_> {
         let nothing = rule.faults().next().is_none();
         self.require(!(rule.in_sequence && nothing), &key("sequence"), "a fault is needed");
         for (place, step) in rule.steps.iter().enumerate() {
-            let path = match rule.in_sequence {
-                true => extended(&rule_path, ["sequence".into(), place.into()]),
-                false => rule_path.to_vec(),
-            };
-            self.step(&path, step, rule.in_sequence);
+            self.step(&step_path(number, rule, place), step, rule.in_sequence);
         }
     }
 
@@ -222,10 +227,7 @@ impl Validation<'_> {
         let length_key = if waits { key("wait") } else { key("for") };
         let zero = step.lasts == Lasts::For(Duration::ZERO);
         self.require(!zero, &length_key, "a fault of no length does nothing");
-        let choice = match step.choice {
-            Choice::OneOf => "one_of",
-            Choice::AllOf => "all_of",
-        };
+        let choice = step.choice.key();
         let chosen: u64 = step.faults.iter().map(|each| u64::from(each.weight)).sum();
         self.require(chosen > 0 || waits, &key(choice), "at least one fault is needed");
         for (index, weighted) in step.faults.iter().enumerate() {

@@ -70,7 +70,7 @@ fn places_and_binaries() {
         &place,
         &["run", "good.yaml", "--out", "file"],
         4,
-        &["cannot write to the output directory file"],
+        &["needs sync: cannot write to file: Not a directory"],
     );
     check(
         &place,

@@ -304,6 +304,25 @@ fn a_relay_that_ignores_its_faults_is_found_out() {
 }
 
 #[test]
+fn a_recorder_that_loses_completions_or_time_is_found_out() {
+    let place = Place::new();
+    // One key is read back by one operation, after which its process does nothing.
+    place.file("w.yaml", &workload("2s", "[]").replace("keys: 3", "keys: 1"));
+    for (sabotage, run_code, check_code, words) in [
+        ("recorder-drops-ack", 4, 2, "begins an operation while another is open"),
+        ("recorder-drops-final-acks", 3, 3, "without completion"),
+        ("clock-runs-backwards", 4, 2, "time runs backwards"),
+    ] {
+        let run = place.output(&["run", "w.yaml", "--seed", "1", "--sabotage", sabotage]);
+        assert_eq!(run.status.code(), Some(run_code), "{sabotage}: {}", text(&run));
+        assert!(text(&run).contains(words), "{}", text(&run));
+        let check = place.output(&["check", "runs/latest"]);
+        assert_eq!(check.status.code(), Some(check_code), "{sabotage}: {}", text(&check));
+    }
+    place.assert_no_processes();
+}
+
+#[test]
 fn links_fail_in_every_way_and_say_so() {
     let place = Place::new();
     let cuts = [

@@ -39,7 +39,11 @@ const IDLE_TIMEOUT_MS: u32 = 3_000;
 const KEEP_ALIVE: Duration = Duration::from_millis(200);
 /// Bytes in flight. More than a cut of any length can fill with Raft's bounded outboxes.
 const WINDOW_BYTES: u64 = 4 * 1024 * 1024;
-const STREAMS_MAX: u32 = 4_096;
+/// Streams that whoever dialled may have open at once: requests of a client under way. The library keeps some hundred bytes for each from the beginning, so that
+/// thousands would cost more than all else that a connection does.
+const STREAMS_MAX: u32 = 256;
+/// Messages of a peer under way: what fits into a slow link (300 ms each way) at some thousand messages a second.
+const PEER_STREAMS_MAX: u32 = 4_096;
 
 /// Why a node could not be reached. Nothing was asked of it.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +126,7 @@ fn server_config(identity: &Identity) -> Result<ServerConfig, Error> {
     let crypto = QuicServerConfig::try_from(tls)
         .map_err(|error| rustls::Error::General(error.to_string()))?;
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
-    config.transport_config(transport_config());
+    config.transport_config(transport_config(STREAMS_MAX));
     config.migration(false); // Each link has one address; a datagram from elsewhere is a mistake.
     Ok(config)
 }
@@ -154,8 +158,14 @@ pub fn client_config(identity: &Identity, alpn: &[u8]) -> Result<ClientConfig, E
     let crypto = QuicClientConfig::try_from(tls)
         .map_err(|error| rustls::Error::General(error.to_string()))?;
     let mut config = ClientConfig::new(Arc::new(crypto));
-    config.transport_config(transport_config());
+    // Who is dialled opens none.
+    config.transport_config(transport_config(0));
     Ok(config)
+}
+
+/// Lets an accepted peer have as many messages under way as a peer needs.
+pub(super) fn widen(connection: &quinn::Connection) {
+    connection.set_max_concurrent_uni_streams(PEER_STREAMS_MAX.into());
 }
 
 /// Always named: with a second provider in the build, the default would be a panic at run time.
@@ -169,14 +179,14 @@ fn roots(identity: &Identity) -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
-fn transport_config() -> Arc<TransportConfig> {
+fn transport_config(streams_max: u32) -> Arc<TransportConfig> {
     let mut config = TransportConfig::default();
     config
         .initial_rtt(INITIAL_RTT)
         .max_idle_timeout(Some(VarInt::from_u32(IDLE_TIMEOUT_MS).into()))
         .keep_alive_interval(Some(KEEP_ALIVE))
-        .max_concurrent_bidi_streams(STREAMS_MAX.into())
-        .max_concurrent_uni_streams(STREAMS_MAX.into())
+        .max_concurrent_bidi_streams(streams_max.into())
+        .max_concurrent_uni_streams(streams_max.into())
         .congestion_controller_factory(Arc::new(FixedWindow));
     Arc::new(config)
 }

@@ -9,7 +9,7 @@ use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, ReadToEndError}
 use rustls::pki_types::CertificateDer;
 use tokio::task::JoinSet;
 
-use super::endpoint::{ConnectError, PEER_ALPN, client_config, connect, refusal};
+use super::endpoint::{ConnectError, PEER_ALPN, client_config, connect, refusal, widen};
 use super::frame::{FRAME_BYTES_MAX, decode, encode};
 use super::outbox::Outbox;
 use super::{Error, Identity};
@@ -180,6 +180,7 @@ pub async fn serve_peer(
         connection.close(1u32.into(), NOT_A_PEER.as_bytes());
         return;
     };
+    widen(&connection);
     while let Ok(mut stream) = connection.accept_uni().await {
         let deliver = deliver.clone();
         // Streams are read side by side: one that waits for a lost packet does not hold up the others.

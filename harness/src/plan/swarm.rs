@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::random::{Random, stream};
-use crate::workload::{Choice, Fault, FaultRule, Lasts, Starve, When, Workload};
+use crate::workload::{Choice, Fault, FaultRule, Lasts, Packets, Starve, When, Workload};
 
 /// The faults of a workload as this seed has them, and what was left out, in words.
 pub(crate) fn swarm(workload: &Workload, seed: u64) -> (Vec<FaultRule>, Vec<String>) {
@@ -79,6 +79,7 @@ fn harden(fault: &mut Fault, random: &mut Random) {
                 *delay = scaled(*delay, random);
             }
         }
+        Fault::Packets(packets) => harden_packets(packets, random),
         Fault::Restart(restart) => {
             restart.every = restart.every.map(|every| scaled(every, random));
         }
@@ -93,10 +94,27 @@ fn harden(fault: &mut Fault, random: &mut Random) {
     }
 }
 
-/// Half to twice as much.
+/// What happens to packets, half to twice as often and as much. Marks, sizes and source ports are as they are.
+fn harden_packets(packets: &mut Packets, random: &mut Random) {
+    let Packets { loss, reorder, duplicate, corrupt, .. } = packets;
+    for share in [loss, reorder, duplicate, corrupt] {
+        *share = (*share * factor(random)).min(1.0);
+    }
+    if let Some(bursts) = &mut packets.loss_bursts {
+        bursts.begin = (bursts.begin * factor(random)).min(1.0);
+        bursts.end = (bursts.end * factor(random)).min(1.0);
+    }
+    for late in [&mut packets.delay, &mut packets.jitter, &mut packets.reorder_by] {
+        *late = scaled(*late, random);
+    }
+    packets.rate = packets.rate.map(|rate| ((rate as f64 * factor(random)) as u64).max(1));
+}
+
+/// Half to twice as much, and something where it was something.
 fn scaled(duration: Duration, random: &mut Random) -> Duration {
     let milliseconds = duration.as_millis() as f64 * factor(random);
-    Duration::from_millis(milliseconds as u64)
+    let least = u64::from(!duration.is_zero());
+    Duration::from_millis((milliseconds as u64).max(least))
 }
 
 /// From a half to two, each doubling as likely.
@@ -150,6 +168,35 @@ mod tests {
         assert_eq!(none, 0, "a run without a fault");
         assert!((1..100).contains(&all), "all of it in {all} of 200 runs");
         assert!(shapes.len() >= 7, "{shapes:?}");
+    }
+
+    #[test]
+    fn packets_fare_better_or_worse_and_never_in_an_impossible_way() {
+        let workload = with_faults(
+            "\n  - at: 1s\n    for: 1s\n    all_of: [packets: { loss: 60%, reorder: 10%, reorder_by: 1ms, rate: 1MB/s }]\n  \
+             - at: 5s\n    for: 1s\n    all_of: [packets: { loss_bursts: { begin: 2%, end: 70% }, delay: 10ms }]",
+        );
+        let (mut losses, mut rates) = (Vec::new(), Vec::new());
+        for seed in 0..200 {
+            for rule in swarm(&workload, seed).0 {
+                let Some(Fault::Packets(packets)) = rule.faults().next() else {
+                    panic!("{rule:?}")
+                };
+                if let Some(bursts) = packets.loss_bursts {
+                    assert!((0.01..=0.04).contains(&bursts.begin), "{packets:?}");
+                    assert!((0.35..=1.0).contains(&bursts.end), "{packets:?}");
+                    assert!((5..=20).contains(&packets.delay.as_millis()), "{packets:?}");
+                } else {
+                    assert!(!packets.reorder_by.is_zero() && packets.reorder > 0.0, "{packets:?}");
+                    losses.push(packets.loss);
+                    rates.extend(packets.rate);
+                }
+            }
+        }
+        assert!(losses.iter().all(|loss| (0.3..=1.0).contains(loss)), "{losses:?}");
+        assert!(losses.iter().any(|loss| *loss < 0.5) && losses.contains(&1.0), "{losses:?}");
+        assert!(rates.iter().any(|rate| *rate < 800_000), "{rates:?}");
+        assert!(rates.iter().any(|rate| *rate > 1_250_000), "{rates:?}");
     }
 
     #[test]

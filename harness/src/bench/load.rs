@@ -140,17 +140,24 @@ pub(super) async fn failover<S: System>(system: &mut S) -> anyhow::Result<Durati
     }
     let killed = Instant::now();
     system.processes()[leader].kill();
+    first_write(&mut clients, killed).await?;
+    let took = killed.elapsed();
+    system.restart(leader).await?;
+    Ok(took)
+}
+
+/// Tries the clients in turn until one's write is acknowledged.
+pub(super) async fn first_write(clients: &mut [impl Client], since: Instant) -> anyhow::Result<()> {
+    let count = clients.len();
     for turn in 0.. {
-        if killed.elapsed() > FAILOVER_MAX {
-            bail!("no leader {} s after the last was killed", FAILOVER_MAX.as_secs());
+        if since.elapsed() > FAILOVER_MAX {
+            bail!("no leader for {} s", FAILOVER_MAX.as_secs());
         }
-        let write = clients[turn % others.len()].write("failover".into(), turn as i64);
+        let write = clients[turn % count].write("failover".into(), turn as i64);
         if tokio::time::timeout(ATTEMPT, write).await == Ok(true) {
             break;
         }
         tokio::time::sleep(PAUSE).await;
     }
-    let took = killed.elapsed();
-    system.restart(leader).await?;
-    Ok(took)
+    Ok(())
 }

@@ -10,6 +10,7 @@ mod links;
 mod load;
 mod messages;
 mod ours;
+mod outages;
 mod processes;
 mod recording;
 mod table;
@@ -32,8 +33,10 @@ pub(crate) struct Plan {
     pub(crate) clients: Vec<usize>,
     /// How long each load goes on.
     pub(crate) duration: Duration,
-    /// How often the leader is killed.
+    /// How often the leader is killed, and all links are cut and healed.
     pub(crate) kills: usize,
+    /// Entries in the log of the node that is restarted; none is restarted for 0.
+    pub(crate) restart_entries: u64,
 }
 
 /// What clients ask for.
@@ -124,8 +127,8 @@ trait Client: Clone + Send + 'static {
 struct Row {
     system: &'static str,
     loads: Vec<(usize, Kind, Measured)>,
-    /// From the kill of the leader to the first acknowledged write.
-    failovers: Vec<Duration>,
+    /// From one moment to another, measured several times; what it is, in words.
+    outages: Vec<(String, Vec<Duration>)>,
 }
 
 /// Measures our system, and etcd after it where that is asked for.
@@ -136,26 +139,33 @@ pub(crate) async fn bench(plan: &Plan, against_etcd: bool) -> anyhow::Result<Tab
             "this binary was built without etcd's client: cargo build --release --features etcd (needs protoc)"
         );
     }
-    #[cfg_attr(not(feature = "etcd"), expect(unused_mut, reason = "there is nothing beside ours"))]
     let mut rows = vec![measure::<ours::Cluster>(plan).await?];
+    rows[0].outages.extend(outages::measure(plan).await?);
     #[cfg(feature = "etcd")]
     if against_etcd {
         match measure::<etcd::Cluster>(plan).await {
             Ok(row) => rows.push(row),
             // What was measured is not thrown away.
-            Err(error) => return Err(error.context(Table::new(plan, &rows).to_string())),
+            Err(error) => return Err(error.context(Table::new(&rows).to_string())),
         }
     }
-    Ok(Table::new(plan, &rows))
+    Ok(Table::new(&rows))
 }
 
 async fn measure<S: System>(plan: &Plan) -> anyhow::Result<Row> {
-    let dir = tempfile::Builder::new().prefix("faultline-bench-").tempdir_in(".")?;
+    let dir = scratch()?;
     let measured = measure_in::<S>(plan, dir.path()).await;
-    measured.map_err(|error| {
-        let logs = format!("the logs are in {}", dir.keep().display());
-        error.context(logs)
-    })
+    measured.map_err(|error| kept(error, dir))
+}
+
+/// A directory for the files of nodes, on the file system on which we are: what is in memory is quicker than any disk.
+fn scratch() -> std::io::Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix("faultline-bench-").tempdir_in(".")
+}
+
+/// Keeps the logs, and says where.
+fn kept(error: anyhow::Error, dir: tempfile::TempDir) -> anyhow::Error {
+    error.context(format!("the logs are in {}", dir.keep().display()))
 }
 
 async fn measure_in<S: System>(plan: &Plan, dir: &Path) -> anyhow::Result<Row> {
@@ -172,5 +182,6 @@ async fn measure_in<S: System>(plan: &Plan, dir: &Path) -> anyhow::Result<Row> {
     for _ in 0..plan.kills {
         failovers.push(failover(&mut system).await?);
     }
-    Ok(Row { system: S::NAME, loads, failovers })
+    let what = "from the kill of the leader to the first acknowledged write";
+    Ok(Row { system: S::NAME, loads, outages: vec![(what.to_string(), failovers)] })
 }

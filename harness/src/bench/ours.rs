@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use node::client::{Connection, Request, Response};
@@ -12,11 +13,16 @@ use node::transport::Authority;
 use super::processes::Process;
 use super::{NODES, State, System};
 use crate::cluster::guarded;
+use crate::links::{CutMode, LinkName, Network, Rule};
 
-/// Three nodes.
+/// Nodes of ours, three unless said otherwise.
 pub(super) struct Cluster {
     dir: PathBuf,
     addresses: Vec<SocketAddr>,
+    /// The links between nodes, where they are to be cut.
+    network: Option<Network>,
+    /// What every node is told beside where the others are.
+    options: Vec<String>,
     processes: Vec<Process>,
     client: node::client::Client,
 }
@@ -27,23 +33,7 @@ impl System for Cluster {
     const NAME: &'static str = "faultline (mutual TLS over QUIC)";
 
     async fn start(dir: &Path) -> anyhow::Result<Self> {
-        let names: Vec<_> = (0..NODES)
-            .map(|place| node_at(place).to_string())
-            .chain(["client".to_string()])
-            .collect();
-        Authority::new()?.write(dir, &names)?;
-        let sockets: Vec<_> =
-            (0..NODES).map(|_| UdpSocket::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-        let addresses: Vec<_> =
-            sockets.iter().map(UdpSocket::local_addr).collect::<Result<_, _>>()?;
-        drop(sockets);
-        let client = node::client::Client::open(dir, "client")?;
-        let mut cluster = Self { dir: dir.into(), addresses, processes: Vec::new(), client };
-        for place in 0..NODES {
-            let process = cluster.launch(place)?;
-            cluster.processes.push(process);
-        }
-        Ok(cluster)
+        Self::prepare(dir, NODES)?.launched()
     }
 
     async fn connect(&self, place: usize) -> anyhow::Result<Connection> {
@@ -56,13 +46,22 @@ impl System for Cluster {
 
     fn launch(&self, place: usize) -> anyhow::Result<Process> {
         let name = node_at(place).to_string();
-        let nodes = self.addresses.iter().enumerate();
-        let peers: Vec<_> = nodes.map(|(place, at)| format!("n{}={at}", place + 1)).collect();
+        let peers = self.addresses.iter().enumerate().map(|(peer, at)| {
+            let behind = self.network.as_ref().filter(|_| peer != place);
+            let at =
+                behind.map_or(*at, |network| network.entrance(&name, &node_at(peer).to_string()));
+            format!("{}={at}", node_at(peer))
+        });
+        let peers: Vec<_> = peers.collect();
         let ourselves = std::env::current_exe().context("who am I")?;
         let mut command = guarded(&ourselves, vec!["node".into()]);
         command.args(["--id", &name, "--listen", &self.addresses[place].to_string()]);
         command.args(["--peers", &peers.join(",")]).arg("--certs").arg(&self.dir);
-        command.arg("--data-dir").arg(self.dir.join(&name)).env("RUST_LOG", "warn");
+        command
+            .arg("--data-dir")
+            .arg(self.dir.join(&name))
+            .args(&self.options)
+            .env("RUST_LOG", "warn");
         Process::start(&mut command, &self.dir.join(format!("{name}.log")))
     }
 
@@ -75,6 +74,64 @@ impl System for Cluster {
             _ => None,
         }
     }
+}
+
+impl Cluster {
+    /// Makes certificates and finds free ports for so many nodes; none is started.
+    fn prepare(dir: &Path, nodes: usize) -> anyhow::Result<Self> {
+        let names = (0..nodes).map(|place| node_at(place).to_string());
+        Authority::new()?.write(dir, &names.chain(["client".to_string()]).collect::<Vec<_>>())?;
+        let sockets: Vec<_> =
+            (0..nodes).map(|_| UdpSocket::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+        let addresses: Vec<_> =
+            sockets.iter().map(UdpSocket::local_addr).collect::<Result<_, _>>()?;
+        let client = node::client::Client::open(dir, "client")?;
+        let (network, options, processes) = (None, Vec::new(), Vec::new());
+        Ok(Self { dir: dir.into(), addresses, network, options, processes, client })
+    }
+
+    fn launched(mut self) -> anyhow::Result<Self> {
+        for place in 0..self.addresses.len() {
+            let process = self.launch(place)?;
+            self.processes.push(process);
+        }
+        Ok(self)
+    }
+
+    /// One node that forms a cluster alone, with more options.
+    pub(super) fn alone(dir: &Path, options: &[String]) -> anyhow::Result<Self> {
+        let mut cluster = Self::prepare(dir, 1)?;
+        cluster.options = options.to_vec();
+        cluster.launched()
+    }
+
+    /// Three nodes that reach each other over links that can be cut.
+    pub(super) fn behind_links(dir: &Path) -> anyhow::Result<Self> {
+        let mut cluster = Self::prepare(dir, NODES)?;
+        let network = Network::open(&links(), 1)?;
+        for (place, address) in cluster.addresses.iter().enumerate() {
+            network.set_address(&node_at(place).to_string(), *address);
+        }
+        cluster.network = Some(network);
+        cluster.launched()
+    }
+
+    /// Cuts every link between nodes for so long.
+    pub(super) async fn apart(&self, duration: Duration) {
+        let network = self.network.as_ref().expect("only a cluster behind links is cut");
+        let cut = Rule::Cut { mode: CutMode::Drop, flapping: None };
+        let rules: Vec<_> = links().into_iter().map(|link| (link, cut.clone())).collect();
+        network.begin("apart", &rules);
+        tokio::time::sleep(duration).await;
+        network.end("apart");
+    }
+}
+
+/// Every node to every other.
+fn links() -> Vec<LinkName> {
+    let name = |place| node_at(place).to_string();
+    let pairs = (0..NODES).flat_map(|from| (0..NODES).map(move |to| (from, to)));
+    pairs.filter(|(from, to)| from != to).map(|(from, to)| (name(from), name(to))).collect()
 }
 
 fn node_at(place: usize) -> NodeId {

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Kind, Measured, Plan, Row};
+use super::{Kind, Measured, Row};
 
 /// A table that is ready to be shown.
 #[derive(Debug)]
 pub(crate) struct Table(String);
 
 impl Table {
-    pub(super) fn new(plan: &Plan, rows: &[Row]) -> Self {
+    pub(super) fn new(rows: &[Row]) -> Self {
         let mut text = String::from("| | clients |");
         for row in rows {
             text += &format!(" {} /s | p50 ms | p99 ms | CPU µs/op | MB a node |", row.system);
@@ -24,10 +24,10 @@ impl Table {
         for place in 0..rows[0].loads.len() {
             text += &line(rows, place);
         }
-        if plan.kills > 0 {
-            text.push('\n');
-            for row in rows {
-                text += &failovers(row);
+        text.push('\n');
+        for row in rows {
+            for (what, took) in &row.outages {
+                text += &outage(row.system, what, took);
             }
         }
         Self(text)
@@ -70,13 +70,12 @@ fn line(rows: &[Row], place: usize) -> String {
 }
 
 /// Median and extremes.
-fn failovers(row: &Row) -> String {
-    let mut all = row.failovers.clone();
+fn outage(system: &str, what: &str, took: &[Duration]) -> String {
+    let mut all = took.to_vec();
     all.sort_unstable();
     let (Some(first), Some(last)) = (all.first(), all.last()) else { return String::new() };
     format!(
-        "{}: {:.0} ms from the kill of the leader to the first acknowledged write (median of {}; {:.0} to {:.0})\n",
-        row.system,
+        "{system}: {:.0} ms {what} (median of {}; {:.0} to {:.0})\n",
         milliseconds(all[all.len() / 2]),
         all.len(),
         milliseconds(*first),
@@ -101,10 +100,12 @@ mod tests {
                 Kind::Write,
                 Measured { per_second, p99: Duration::from_micros(1_500), ..Default::default() },
             )],
-            failovers: [300, 100, 200].map(Duration::from_millis).to_vec(),
+            outages: vec![(
+                "from the kill".into(),
+                [300, 100, 200].map(Duration::from_millis).to_vec(),
+            )],
         };
-        let plan = Plan { clients: vec![16], duration: Duration::from_secs(1), kills: 3 };
-        let text = Table::new(&plan, &[row("a", 300.0), row("b", 200.0)]).to_string();
+        let text = Table::new(&[row("a", 300.0), row("b", 200.0)]).to_string();
         let line = text.lines().nth(2).unwrap();
         assert!(line.starts_with("| writes | 16 | 300 | 0.00 | 1.50 |"), "{line}");
         assert!(line.ends_with("| 1.50 |"), "{line}");

@@ -20,9 +20,12 @@ pub(super) struct BenchNodeArguments {
     /// How long each load goes on
     #[arg(long, default_value = "5s", value_parser = super::check::duration)]
     duration: Duration,
-    /// How often the leader is killed
+    /// How often the leader is killed, and all links between our nodes are cut and healed
     #[arg(long, default_value_t = 7)]
     kills: usize,
+    /// How many entries are in the log of a node of ours that is restarted; 0: none is
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    restart_entries: u64,
 }
 
 const EXIT_CODES: &str =
@@ -40,6 +43,7 @@ pub(super) fn bench_node(arguments: &BenchNodeArguments) -> ExitCode {
         clients: arguments.clients.clone(),
         duration: arguments.duration,
         kills: arguments.kills,
+        restart_entries: arguments.restart_entries,
     };
     let against_etcd = arguments.against == Some(Other::Etcd);
     let measured = tokio::runtime::Runtime::new()

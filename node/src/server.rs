@@ -213,6 +213,7 @@ fn config(options: &Options, ticker: &replica::Ticker) -> Config {
         election_timeout_ticks,
         first_election_timeout_ticks: ticker.first_election_ticks(),
         limits: Limits { retained_entries, ..limits },
+        is_traced: options.trace.is_some(),
         is_readable,
         seed: options.seed,
         bug: options.plant,

@@ -39,6 +39,8 @@ pub struct Config {
     /// ask always. Must be shorter than any election time-out, by as much as clocks may differ in their speed: a stopped process or a
     /// slow clock makes such reads stale (dissertation, 6.4.1).
     pub lease_ticks: Option<u32>,
+    /// Whether anybody reads the trace. If not, none is made: a record for each entry that is applied adds up.
+    pub is_traced: bool,
     /// Whether the shell can restore its state machine from these bytes, which a peer has sent: what it cannot take over must not replace what it has.
     pub is_readable: fn(&[u8]) -> bool,
     /// Seeds the election time-outs.
@@ -124,11 +126,17 @@ impl Raft {
         raft.commit_repaired();
         raft.trace(Event::BecameFollower { leader: None });
         raft.reset_election_timeout();
-        if let Some(ticks) = raft.config.first_election_timeout_ticks {
+        if let Some(ticks) = raft.first_election_timeout() {
             raft.election_timeout_ticks = ticks;
         }
         let effects = std::mem::take(&mut raft.effects);
         (raft, effects)
+    }
+
+    /// The first time-out, where it is not drawn. A voter that is alone has nobody to wait for.
+    fn first_election_timeout(&self) -> Option<u32> {
+        let is_alone = !self.configuration().is_joint() && self.voters() == [self.config.id];
+        self.config.first_election_timeout_ticks.or(is_alone.then_some(1))
     }
 
     /// What the log says about members.
@@ -281,7 +289,9 @@ impl Raft {
     }
 
     pub(super) fn trace(&mut self, event: Event) {
-        self.effects.trace.push(Record { term: self.term(), event });
+        if self.config.is_traced {
+            self.effects.trace.push(Record { term: self.term(), event });
+        }
     }
 
     pub(super) fn send(&mut self, to: NodeId, body: Body) {

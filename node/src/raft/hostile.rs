@@ -44,6 +44,7 @@ fn config(seed: u64) -> Config {
         first_election_timeout_ticks: None,
         limits: Limits { retained_entries: 2, chunk_bytes_max: 2, ..Limits::default() },
         lease_ticks: None,
+        is_traced: true,
         is_readable: |state| state.len() % 3 > 0,
         seed,
         bug: None,

@@ -44,6 +44,7 @@ impl Cluster {
                 first_election_timeout_ticks: timeouts.get(place).copied(),
                 limits: limits.clone(),
                 lease_ticks,
+                is_traced: true,
                 is_readable: |_| true,
                 seed: u64::from(id.0),
                 bug,

@@ -93,6 +93,7 @@ fn config(id: NodeId, founders: BTreeSet<NodeId>, seed: u64) -> Config {
             learner_lag_entries: 5,
         },
         lease_ticks: None,
+        is_traced: true,
         is_readable: |_| true,
         seed,
         bug: None,

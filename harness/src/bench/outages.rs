@@ -18,6 +18,8 @@ const RESTARTS: usize = 3;
 /// No node needs so long to serve again.
 const RESTART_MAX: Duration = Duration::from_secs(60);
 const RESTART_POLL: Duration = Duration::from_millis(2);
+/// How long it has for an answer, before it is asked again.
+const RESTART_ATTEMPT: Duration = Duration::from_millis(30);
 /// Requests under way while the log is filled.
 const WRITERS: usize = 512;
 /// Requests under way on one connection.
@@ -89,11 +91,15 @@ async fn until_it_serves(system: &Cluster) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Asks for little at a time: a client that dials a node which does not listen yet tries again at doubling intervals, and those would be measured.
 async fn serves(system: &Cluster) -> bool {
-    match system.connect(0).await {
-        Ok(mut client) => client.read("key-0".into()).await,
-        Err(_) => false,
-    }
+    let read = async {
+        match system.connect(0).await {
+            Ok(mut client) => client.read("key-0".into()).await,
+            Err(_) => false,
+        }
+    };
+    tokio::time::timeout(RESTART_ATTEMPT, read).await == Ok(true)
 }
 
 /// Writes until the log has so many entries.

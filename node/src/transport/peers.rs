@@ -16,8 +16,10 @@ use super::{Error, Identity};
 use crate::raft::{Body, Message, NodeId};
 use crate::trace::Event;
 
-/// Pause between two dials.
+/// Pause after a connection was lost, or refused.
 const REDIAL_PAUSE: Duration = Duration::from_millis(50);
+/// An attempt to connect is begun so often until one succeeds.
+const DIAL_EVERY: Duration = Duration::from_millis(150);
 /// A connection on which nothing at all came back for so long is dropped: acknowledgements of keep-alives come several
 /// times as often on any link that works.
 const SILENCE_MAX: Duration = Duration::from_millis(700);
@@ -94,8 +96,7 @@ struct Link {
 impl Link {
     async fn keep_up(self, refused: impl Fn(Event)) {
         loop {
-            let name = self.peer.to_string();
-            match connect(&self.endpoint, self.config.clone(), self.address, &name).await {
+            match self.dial().await {
                 Ok(connection) => {
                     tracing::debug!(peer = %self.peer, "connected");
                     self.send_all(&connection).await;
@@ -110,10 +111,37 @@ impl Link {
                 }
             }
             tokio::time::sleep(REDIAL_PAUSE).await;
-            // What waited for a connection is out of date: Raft sends what matters again.
-            self.outboxes.messages.clear();
-            self.outboxes.snapshots.clear();
+            self.forget();
         }
+    }
+
+    /// Dials until there is a connection, or a reason why there will be none but that nobody answered.
+    ///
+    /// Several attempts are under way at a time: one that goes unanswered repeats itself at doubling intervals, and would find out about a heal late.
+    async fn dial(&self) -> Result<Connection, ConnectError> {
+        let mut attempts = JoinSet::new();
+        let mut next = tokio::time::interval(DIAL_EVERY);
+        loop {
+            tokio::select! {
+                _ = next.tick() => drop(attempts.spawn(self.attempt())),
+                Some(ended) = attempts.join_next() => match ended.expect("a dial neither panics nor is aborted") {
+                    Err(ConnectError::TimedOut) => self.forget(),
+                    ended => return ended,
+                },
+            }
+        }
+    }
+
+    fn attempt(&self) -> impl Future<Output = Result<Connection, ConnectError>> + 'static {
+        let (endpoint, config) = (self.endpoint.clone(), self.config.clone());
+        let (address, name) = (self.address, self.peer.to_string());
+        async move { connect(&endpoint, config, address, &name).await }
+    }
+
+    /// What waited for a connection is out of date: Raft sends what matters again.
+    fn forget(&self) {
+        self.outboxes.messages.clear();
+        self.outboxes.snapshots.clear();
     }
 
     /// Tells of a connection that was lost for a certificate.

@@ -136,7 +136,7 @@ impl Raft {
     /// The first time-out, where it is not drawn. A voter that is alone has nobody to wait for.
     fn first_election_timeout(&self) -> Option<u32> {
         let is_alone = !self.configuration().is_joint() && self.voters() == [self.config.id];
-        self.config.first_election_timeout_ticks.or(is_alone.then_some(1))
+        self.config.first_election_timeout_ticks.or_else(|| is_alone.then_some(1))
     }
 
     /// What the log says about members.

@@ -131,6 +131,7 @@ pub(crate) struct Cluster {
     spawner: Spawner,
     nodes: BTreeMap<String, Node>,
     exits: mpsc::UnboundedSender<Exit>,
+    is_over: bool,
 }
 
 impl Cluster {
@@ -148,7 +149,17 @@ impl Cluster {
         let ledger = Ledger::create(directory.path()).context("cannot write the ledger")?;
         let spawner = Spawner::start(Arc::new(ledger))
             .context("cannot start the thread that starts nodes")?;
-        Ok(Self { program, directory, network, relay, spawner, nodes, exits })
+        Ok(Self { program, directory, network, relay, spawner, nodes, exits, is_over: false })
+    }
+
+    /// The run is over: no node is brought back any more.
+    pub(crate) fn end(&mut self) {
+        self.is_over = true;
+    }
+
+    /// Whether it is.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// Starts every node, all at once.
@@ -305,8 +316,13 @@ impl Cluster {
         }
     }
 
-    /// Lets a node run in this share of the time only. Returns its pid.
-    pub(crate) fn starve(&mut self, name: &str, share: f64) -> anyhow::Result<u32> {
+    /// Lets a node run in this share of each cycle only. Returns its pid.
+    pub(crate) fn starve(
+        &mut self,
+        name: &str,
+        share: f64,
+        cycle: Duration,
+    ) -> anyhow::Result<u32> {
         self.ensure_running(&[name.to_string()])?;
         let node = self.node_mut(name);
         let state = std::mem::replace(&mut node.state, State::Down);
@@ -316,7 +332,7 @@ impl Cluster {
             node.state = State::Running(process);
             return Err(error);
         }
-        node.state = State::Starved(process, Starving::start(pid, share));
+        node.state = State::Starved(process, Starving::start(pid, share, cycle));
         Ok(pid)
     }
 

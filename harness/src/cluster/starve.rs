@@ -8,8 +8,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::kernel;
 
-/// One stop and one continuation.
-const CYCLE: Duration = Duration::from_millis(100);
 /// How long to wait for the kernel to show a stop: no longer than the shortest stop of all lasts.
 const STOP_POLL: Duration = Duration::from_millis(1);
 
@@ -35,10 +33,12 @@ pub(crate) struct Starved {
 }
 
 impl Starving {
-    /// Begins to starve a process, which may run in this share of the time.
-    pub(super) fn start(pid: u32, share: f64) -> Self {
+    /// Begins to starve a process, which may run in this share of each cycle.
+    pub(super) fn start(pid: u32, share: f64, cycle: Duration) -> Self {
         let enough = CancellationToken::new();
-        let task = tokio::spawn(starve(pid, CYCLE.mul_f64(share), enough.clone()));
+        let running = cycle.mul_f64(share);
+        let task =
+            tokio::spawn(starve(pid, running, cycle.saturating_sub(running), enough.clone()));
         Self { pid, enough, task: Some(task) }
     }
 
@@ -64,13 +64,18 @@ impl Drop for Starving {
     }
 }
 
-async fn starve(pid: u32, running: Duration, enough: CancellationToken) -> Starved {
+async fn starve(
+    pid: u32,
+    running: Duration,
+    standing: Duration,
+    enough: CancellationToken,
+) -> Starved {
     let (begin, used) = (Instant::now(), kernel::cpu_time(pid).unwrap_or_default());
     let mut starved = Starved::default();
     while !enough.is_cancelled() && kernel::state(pid).is_some() {
         kernel::signal_group(pid, Signal::STOP);
         starved.stops += 1;
-        let end = Instant::now() + CYCLE.saturating_sub(running);
+        let end = Instant::now() + standing;
         starved.stops_seen += u64::from(stopped(pid, end).await);
         until(end, &enough).await;
         // Its time on the processor stands still, so what it used is read while it is stopped.
@@ -110,9 +115,10 @@ mod tests {
         let mut command = std::process::Command::new("sh");
         let mut child =
             command.args(["-c", "while :; do :; done"]).process_group(0).spawn().unwrap();
-        let starving = Starving::start(child.id(), 0.1);
+        let cycle = Duration::from_millis(100);
+        let starving = Starving::start(child.id(), 0.1, cycle);
         while kernel::cpu_time(child.id()).unwrap() < Duration::from_millis(50) {
-            tokio::time::sleep(CYCLE).await;
+            tokio::time::sleep(cycle).await;
         }
         let starved = starving.end().await.unwrap();
         let state = kernel::state(child.id());

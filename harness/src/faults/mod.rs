@@ -193,8 +193,9 @@ impl Nemesis {
         self.note_deaths();
     }
 
-    /// Ends what was to stay broken: the run is over.
+    /// Ends what was to stay broken: the run is over. A node that was to stay away does.
     pub(crate) async fn end_all(&mut self) {
+        self.parts.cluster.end();
         while !self.active.is_empty() {
             self.end(self.active.len() - 1, None).await;
         }

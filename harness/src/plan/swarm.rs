@@ -86,6 +86,7 @@ fn harden(fault: &mut Fault, random: &mut Random) {
         Fault::Starve(starve) => {
             let (least, most) = (*Starve::CPU.start(), *Starve::CPU.end());
             starve.cpu = (starve.cpu * factor(random)).clamp(least, most);
+            starve.cycle = scaled(starve.cycle, random).max(Starve::CYCLE_MIN);
         }
         Fault::Limit(limit) => {
             limit.open_files = (limit.open_files as f64 * factor(random)).round().max(1.0) as u64;

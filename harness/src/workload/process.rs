@@ -81,11 +81,24 @@ pub(crate) struct Starve {
     /// The share of the time in which they may run.
     #[serde(deserialize_with = "units::share", serialize_with = "units::write_share")]
     pub(crate) cpu: f64,
+    /// One stop and one continuation: short, and they are slow all the time; long, and they fall silent in between.
+    #[serde(
+        default = "Starve::default_cycle",
+        deserialize_with = "units::duration",
+        serialize_with = "units::write_duration"
+    )]
+    pub(crate) cycle: Duration,
 }
 
 impl Starve {
     /// What can be carried out with pauses of some milliseconds.
     pub(crate) const CPU: std::ops::RangeInclusive<f64> = 0.01..=0.9;
+    /// Of the shortest, a hundredth is a millisecond, which timers can tell.
+    pub(crate) const CYCLE_MIN: Duration = Duration::from_millis(100);
+
+    fn default_cycle() -> Duration {
+        Self::CYCLE_MIN
+    }
 }
 
 /// What processes may no longer have.

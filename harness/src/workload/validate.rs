@@ -291,10 +291,13 @@ impl Validation<'_> {
                 let message = "a node needs some time to come up: at least 100ms";
                 self.require(slow, &extended(path, ["every".into()]), message);
             }
-            Fault::Starve(Starve { cpu, .. }) => {
+            Fault::Starve(Starve { cpu, cycle, .. }) => {
                 let message = "from 1% to 90%: below it is a `pause`, above nothing is felt";
-                let path = extended(path, ["cpu".into()]);
-                self.require(Starve::CPU.contains(cpu), &path, message);
+                let at = extended(path, ["cpu".into()]);
+                self.require(Starve::CPU.contains(cpu), &at, message);
+                let message = "a process is stopped ten times a second at most: at least 100ms";
+                let at = extended(path, ["cycle".into()]);
+                self.require(*cycle >= Starve::CYCLE_MIN, &at, message);
             }
             Fault::Limit(Limit { open_files, .. }) => {
                 let message = "a process without any descriptor cannot even be limited: at least 1";

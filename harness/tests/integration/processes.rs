@@ -61,6 +61,25 @@ fn processes_end_in_every_way_and_come_back() {
 }
 
 #[test]
+fn what_is_lost_for_ever_does_not_come_back() {
+    let place = Place::new();
+    let faults = "\n  - { at: 500ms, for: ever, all_of: [wipe: { node: n3 }] }\
+                  \n  - { at: 1s, for: 200ms, all_of: [members: { remove: n3 }] }";
+    place.file("w.yaml", &workload("", "3s", faults));
+    let run = place.output(&["run", "w.yaml", "--seed", "1"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run));
+    let wiped = end(&place, "f1");
+    let effect = wiped["value"]["effect"].as_str().unwrap();
+    assert!(effect.contains("set aside") && effect.ends_with("for good"), "{effect}");
+    assert!(wiped["value"]["nodes"][0]["new_pid"].is_null(), "{wiped}");
+    // A voter that forgot its votes would have been called a violation.
+    let trace =
+        |incarnation| place.path().join(format!("runs/latest/trace/n3.{incarnation}.jsonl"));
+    assert!(trace(1).exists() && !trace(2).exists());
+    place.assert_no_processes();
+}
+
+#[test]
 fn a_starved_node_is_stopped_over_and_over_and_let_go() {
     let place = Place::new();
     let faults = "[{ at: 500ms, for: 2s, all_of: [starve: { node: leader, cpu: 5% }] }]";

@@ -42,7 +42,7 @@ impl Report {
         Effect { effective, healed, effect: words.join("; "), evidence: json!({ "nodes": nodes }) }
     }
 
-    /// Starts a node again, and says so behind what was done to it.
+    /// Starts a node again, unless the run is over, and says so behind what was done to it.
     async fn bring_back(
         &mut self,
         cluster: &mut Cluster,
@@ -50,6 +50,11 @@ impl Report {
         done: String,
         mut line: Value,
     ) {
+        if cluster.is_over() {
+            self.words.push(format!("{done}, for good"));
+            self.nodes.push(line);
+            return;
+        }
         match cluster.restart(node).await {
             Ok((pid, incarnation)) => {
                 self.words.push(format!("{done}, back as pid {pid}"));

@@ -20,7 +20,7 @@ pub(in super::super) fn starve(
     cluster.ensure_running(names)?;
     let mut nodes = Vec::new();
     for name in names {
-        nodes.push((name.clone(), cluster.starve(name, starve.cpu)?));
+        nodes.push((name.clone(), cluster.starve(name, starve.cpu, starve.cycle)?));
     }
     let lines: Vec<_> =
         nodes.iter().map(|(node, pid)| json!({ "node": node, "pid": pid })).collect();

@@ -15,6 +15,9 @@ use super::{NODES, State, System};
 use crate::cluster::guarded;
 use crate::links::{CutMode, LinkName, Network, Rule};
 
+/// The name of what is done to the links.
+const CUT: &str = "cut";
+
 /// Nodes of ours, three unless said otherwise.
 pub(super) struct Cluster {
     dir: PathBuf,
@@ -118,12 +121,30 @@ impl Cluster {
 
     /// Cuts every link between nodes for so long.
     pub(super) async fn apart(&self, duration: Duration) {
-        let network = self.network.as_ref().expect("only a cluster behind links is cut");
-        let cut = Rule::Cut { mode: CutMode::Drop, flapping: None };
-        let rules: Vec<_> = links().into_iter().map(|link| (link, cut.clone())).collect();
-        network.begin("apart", &rules);
+        self.cut(links());
         tokio::time::sleep(duration).await;
-        network.end("apart");
+        self.heal();
+    }
+
+    /// Cuts every link to and from the node at this place, until that is healed. Its clients still reach it.
+    pub(super) fn cut_off(&self, place: usize) {
+        let name = node_at(place).to_string();
+        self.cut(links().into_iter().filter(|(from, to)| *from == name || *to == name));
+    }
+
+    /// No link is cut any more.
+    pub(super) fn heal(&self) {
+        self.network().end(CUT);
+    }
+
+    fn cut(&self, links: impl IntoIterator<Item = LinkName>) {
+        let cut = Rule::Cut { mode: CutMode::Drop, flapping: None };
+        let rules: Vec<_> = links.into_iter().map(|link| (link, cut.clone())).collect();
+        self.network().begin(CUT, &rules);
+    }
+
+    fn network(&self) -> &Network {
+        self.network.as_ref().expect("only a cluster behind links is cut")
     }
 }
 

@@ -1,11 +1,11 @@
-//! How long our nodes do not serve: after a partition that left nobody a majority, and after a restart with a long log.
+//! How long our nodes do not serve: after a partition that left nobody a majority, after one that cut the leader off, and after a restart with a long log.
 //!
 //! Of ours alone: etcd speaks TCP, which our relay does not pass.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 
 use super::load::first_write;
 use super::ours::Cluster;
@@ -32,6 +32,10 @@ pub(super) async fn measure(plan: &Plan) -> anyhow::Result<Vec<(String, Vec<Dura
         let dir = scratch()?;
         let what = "from the heal of a partition of each from each to the first acknowledged write";
         let took = heals(dir.path(), plan.kills).await.map_err(|error| kept(error, dir))?;
+        outages.push((what.to_string(), took));
+        let dir = scratch()?;
+        let what = "from the heal of a partition of the leader from the others until a write was acknowledged and that node had everything";
+        let took = rejoins(dir.path(), plan.kills).await.map_err(|error| kept(error, dir))?;
         outages.push((what.to_string(), took));
     }
     if plan.restart_entries > 0 {
@@ -66,6 +70,48 @@ async fn heals(dir: &Path, times: usize) -> anyhow::Result<Vec<Duration>> {
         took.push(healed.elapsed());
     }
     Ok(took)
+}
+
+async fn rejoins(dir: &Path, times: usize) -> anyhow::Result<Vec<Duration>> {
+    let system = Cluster::behind_links(dir)?;
+    let mut took = Vec::new();
+    for _ in 0..times {
+        took.push(rejoin(&system).await?);
+    }
+    Ok(took)
+}
+
+/// Cuts the leader off while the others elect another and go on, heals that, and waits until it has caught up.
+async fn rejoin(system: &Cluster) -> anyhow::Result<Duration> {
+    let cut_off = system.leader().await?;
+    let (mut clients, begin) = (Vec::new(), Instant::now());
+    system.cut_off(cut_off);
+    for place in (0..NODES).filter(|place| *place != cut_off) {
+        clients.push(system.connect(place).await?);
+    }
+    while begin.elapsed() < APART {
+        first_write(&mut clients, begin).await?;
+    }
+    let missed_after = index(system, cut_off).await?;
+    let healed = Instant::now();
+    system.heal();
+    first_write(&mut clients, healed).await?;
+    let mut newest = 0;
+    for place in (0..NODES).filter(|place| *place != cut_off) {
+        newest = newest.max(index(system, place).await?);
+    }
+    ensure!(missed_after < newest, "the leader was not cut off");
+    while index(system, cut_off).await? < newest {
+        ensure!(healed.elapsed() < RESTART_MAX, "the node that was cut off does not catch up");
+        tokio::time::sleep(RESTART_POLL).await;
+    }
+    Ok(healed.elapsed())
+}
+
+/// How far a node knows the log to be committed.
+async fn index(system: &Cluster, place: usize) -> anyhow::Result<u64> {
+    let state = system.state(place).await;
+    Ok(state.with_context(|| format!("the node at place {place} does not answer"))?.index)
 }
 
 async fn restarts(dir: &Path, entries: u64, options: &[String]) -> anyhow::Result<Vec<Duration>> {

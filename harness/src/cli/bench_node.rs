@@ -20,7 +20,7 @@ pub(super) struct BenchNodeArguments {
     /// How long each load goes on
     #[arg(long, default_value = "5s", value_parser = super::check::duration)]
     duration: Duration,
-    /// How often the leader is killed, and all links between our nodes are cut and healed
+    /// How often the leader is killed, all links between our nodes are cut and healed, and those of our leader
     #[arg(long, default_value_t = 7)]
     kills: usize,
     /// How many entries are in the log of a node of ours that is restarted; 0: none is

@@ -56,11 +56,10 @@ macro_rules! of_kind {
     ($($name:ident: $kind:ident($value:ty)),*) => {
         impl Store {
             $(pub(super) fn $name(&mut self, key: &str) -> Result<&mut $value, Refusal> {
-                if !self.objects.contains_key(key) {
-                    self.objects.insert(key.to_string(), Object::$kind(Default::default()));
-                }
-                match self.objects.get_mut(key) {
-                    Some(Object::$kind(value)) => Ok(value),
+                // One search. In a state of millions it costs more than a name that is not needed.
+                let object = self.objects.entry(key.to_string());
+                match object.or_insert_with(|| Object::$kind(Default::default())) {
+                    Object::$kind(value) => Ok(value),
                     _ => Err(Refusal::WrongKind),
                 }
             })*

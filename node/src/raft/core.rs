@@ -144,7 +144,7 @@ impl Raft {
         let entries = self.log.slice(self.log.base_index().next(), u64::MAX).iter();
         for entry in entries {
             if let Payload::Configuration(configuration) = &entry.payload {
-                self.configurations.insert(entry.index, configuration.clone());
+                self.configurations.insert(entry.index, (**configuration).clone());
             }
         }
     }
@@ -269,10 +269,17 @@ impl Raft {
 
     pub(super) fn append(&mut self, entry: Entry) {
         self.effects.log.push(LogWrite::Append(entry.clone()));
-        let (index, payload) = (entry.index, entry.payload.clone());
+        let index = entry.index;
+        let configuration = match &entry.payload {
+            Payload::Configuration(configuration) => Some(configuration.clone()),
+            Payload::Noop | Payload::Command(_) => None,
+        };
         self.log.append(entry);
         self.trace(Event::Appended { at: self.position(index) });
-        self.note_configuration(index, &payload);
+        if let Some(configuration) = configuration {
+            self.configurations.insert(index, *configuration);
+            self.configuration_changed();
+        }
     }
 
     pub(super) fn truncate(&mut self, from: LogIndex) {

@@ -141,7 +141,7 @@ impl Stranger {
             };
             let payload = match self.number(4) {
                 0 => Payload::Noop,
-                1 => Payload::Configuration(self.members()),
+                1 => Payload::Configuration(self.members().into()),
                 _ => Payload::Command(vec![place as u8]),
             };
             Entry { index, term: Term(1 + self.number(6)), payload }

@@ -26,8 +26,8 @@ pub enum Payload {
     Noop,
     /// A command for the state machine.
     Command(#[serde(with = "serde_bytes")] Vec<u8>),
-    /// The members of the cluster from here on.
-    Configuration(Configuration),
+    /// The members of the cluster from here on. In a box, as nearly every entry is a command and should not be as large as a configuration.
+    Configuration(Box<Configuration>),
 }
 
 /// What an entry costs beyond the bytes of its command: index, term, lengths.
@@ -58,6 +58,13 @@ pub(super) struct Place {
 impl Place {
     /// Before the first entry.
     pub(super) const START: Self = Self { index: LogIndex(0), term: Term(0), hash: FNV_OFFSET };
+
+    /// The place of the entry that comes next.
+    fn followed_by(self, entry: &Entry) -> Self {
+        assert_eq!(entry.index, self.index.next(), "log indices are contiguous");
+        assert!(entry.term >= self.term, "terms never decrease along the log");
+        Self { index: entry.index, term: entry.term, hash: chain(self.hash, entry) }
+    }
 }
 
 /// The log with a chained hash of every prefix.
@@ -71,16 +78,19 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// An empty log that begins after a place.
-    pub(super) fn after(base: Place) -> Self {
-        Self { base, entries: Vec::new(), hashes: Vec::new() }
+    /// A log that begins after a place, with these entries.
+    pub(super) fn after(base: Place, entries: Vec<Entry>) -> Self {
+        let next = |last: &mut Place, entry| {
+            *last = last.followed_by(entry);
+            Some(last.hash)
+        };
+        let hashes = entries.iter().scan(base, next).collect();
+        Self { base, entries, hashes }
     }
 
     pub(super) fn append(&mut self, entry: Entry) {
-        assert_eq!(entry.index, self.last_index().next(), "log indices are contiguous");
-        assert!(entry.term >= self.last_term(), "terms never decrease along the log");
-        let before = self.hashes.last().copied().unwrap_or(self.base.hash);
-        self.hashes.push(chain(before, &entry));
+        let last = self.place(self.last_index()).expect("the last entry has a place");
+        self.hashes.push(last.followed_by(&entry).hash);
         self.entries.push(entry);
     }
 
@@ -179,7 +189,8 @@ fn chain(before: u64, entry: &Entry) -> u64 {
     match &entry.payload {
         Payload::Noop => mix(hash, 0),
         Payload::Command(command) => command.iter().copied().fold(mix(hash, 1), mix),
-        Payload::Configuration(Configuration { voters, outgoing, learners, removed }) => {
+        Payload::Configuration(configuration) => {
+            let Configuration { voters, outgoing, learners, removed } = &**configuration;
             let sets = [voters, outgoing, learners, removed].into_iter();
             let bytes = sets.flat_map(|ids| {
                 let ids = ids.iter().flat_map(|id| id.0.to_le_bytes());
@@ -203,7 +214,7 @@ mod tests {
     }
 
     fn log(entries: impl IntoIterator<Item = Entry>) -> Log {
-        let mut log = Log::after(Place::START);
+        let mut log = Log::after(Place::START, Vec::new());
         entries.into_iter().for_each(|entry| log.append(entry));
         log
     }

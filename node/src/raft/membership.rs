@@ -65,7 +65,7 @@ impl Raft {
                 if let Role::Leader(leadership) = &mut self.role {
                     leadership.change = Some(id);
                 }
-                self.append_and_replicate(Payload::Configuration(joint));
+                self.append_and_replicate(Payload::Configuration(joint.into()));
             }
         }
     }
@@ -118,7 +118,10 @@ impl Raft {
         if let (Role::Leader(leadership), Some(id)) = (&mut self.role, id) {
             leadership.proposals.insert(index, Proposal { id, bytes: 0 });
         }
-        self.append_and_replicate(Payload::Configuration(Configuration { removed, ..new }));
+        self.append_and_replicate(Payload::Configuration(Box::new(Configuration {
+            removed,
+            ..new
+        })));
     }
 
     /// Goes on with a change of which the first step is committed, whoever began it; gives up the leadership of a cluster to which this node does
@@ -140,14 +143,6 @@ impl Raft {
                 self.send_append(peer, true); // They learn that it is committed.
             }
             self.become_follower(self.term(), None);
-        }
-    }
-
-    /// Takes note of what an entry says about the members.
-    pub(super) fn note_configuration(&mut self, index: LogIndex, payload: &Payload) {
-        if let Payload::Configuration(configuration) = payload {
-            self.configurations.insert(index, configuration.clone());
-            self.configuration_changed();
         }
     }
 

@@ -215,7 +215,7 @@ impl Raft {
                 let from = self.commit.next();
                 self.effects.log.push(LogWrite::Truncate { from });
             }
-            self.log = Log::after(place);
+            self.log = Log::after(place, Vec::new());
             self.configurations.clear();
         }
         self.configurations_begin(place.index, snapshot.meta.configuration.clone());
@@ -247,22 +247,20 @@ pub(super) struct Chunk {
 /// node was killed between the two.
 pub(super) fn log_after(
     snapshot: Option<&Snapshot>,
-    entries: Vec<Entry>,
+    mut entries: Vec<Entry>,
 ) -> (Log, Vec<LogWrite>, Option<LogIndex>) {
     let base = snapshot.map_or(Place::START, |snapshot| snapshot.meta.place());
     let first = entries.first().map_or_else(|| base.index.next(), |entry| entry.index);
     let last = entries.last().map_or(base.index, |entry| entry.index);
     assert!(first <= base.index.next(), "the log begins at {first}, after {}", base.index);
-    let mut log = Log::after(base);
     let continues = |entry: &Entry| entry.index == base.index && entry.term == base.term;
     if first == base.index.next() || entries.iter().any(continues) {
-        let rest = entries.into_iter().filter(|entry| entry.index > base.index);
-        rest.for_each(|entry| log.append(entry));
-        return (log, vec![], None);
+        entries.retain(|entry| entry.index > base.index);
+        return (Log::after(base, entries), vec![], None);
     }
     let cut = LogWrite::Truncate { from: first };
     let writes = if last >= base.index { vec![cut] } else { vec![] };
-    (log, writes, Some(base.index.next()))
+    (Log::after(base, Vec::new()), writes, Some(base.index.next()))
 }
 
 #[cfg(test)]

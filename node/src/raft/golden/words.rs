@@ -65,7 +65,7 @@ fn payload_words(payload: &Payload) -> String {
     match payload {
         Payload::Noop => "noop".into(),
         Payload::Configuration(configuration) => {
-            let Configuration { voters, outgoing, learners, .. } = configuration;
+            let Configuration { voters, outgoing, learners, .. } = &**configuration;
             configuration_words(
                 voters.iter().copied(),
                 outgoing.iter().copied(),

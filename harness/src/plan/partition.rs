@@ -3,11 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::random::{Random, stream};
-use super::resolve::{Surroundings, Unresolved, targets};
+use super::resolve::{CLIENTS, Surroundings, Unresolved, targets};
 use crate::workload::{Cut, Direction, Mode, Partition, Shape, Target, duration_words};
-
-/// The end of the links on which clients are.
-const CLIENTS: &str = "clients";
 
 /// A directed link: from, to.
 type Link = (String, String);

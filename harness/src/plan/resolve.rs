@@ -31,6 +31,9 @@ pub(crate) enum Unresolved {
     TooFew,
 }
 
+/// The end of the links on which clients are.
+pub(super) const CLIENTS: &str = "clients";
+
 /// A directed link: from, to.
 type Link = (String, String);
 
@@ -72,6 +75,7 @@ pub(crate) fn targets(
         Target::All => Ok(running.to_vec()),
         Target::Node(node) => Ok(vec![node.clone()]),
         Target::Nodes(nodes) => Ok(nodes.clone()),
+        Target::Clients => Ok(vec![CLIENTS.to_string()]),
     }
 }
 
@@ -84,7 +88,7 @@ fn some_of(nodes: &[String], count: usize, random: &mut super::Random) -> Vec<St
     some
 }
 
-/// All directed links between nodes that are apart.
+/// All directed links between ends that are apart.
 fn pairs(nodes: &[String], apart: impl Fn(&String, &String) -> bool) -> Vec<Link> {
     let mut links = Vec::new();
     for from in nodes {
@@ -105,7 +109,7 @@ pub(crate) fn packet_links(
     links_between(&packets.from, &packets.to, surroundings)
 }
 
-/// The links from some nodes to others, at least one. No link leads from a node to itself: where one end names a node, the other, if it is left to
+/// The links from some nodes, or the clients, to others, at least one. No link leads from a node to itself: where one end names a node, the other, if it is left to
 /// chance, is another node.
 pub(crate) fn links_between(
     from: &Target,
@@ -121,7 +125,9 @@ pub(crate) fn links_between(
         let to = end(to, &from, surroundings)?;
         (from, to)
     };
-    let links = pairs(surroundings.nodes, |a, b| from.contains(a) && to.contains(b));
+    let mut ends = surroundings.nodes.to_vec();
+    ends.push(CLIENTS.to_string());
+    let links = pairs(&ends, |a, b| from.contains(a) && to.contains(b));
     if links.is_empty() { Err(Unresolved::NoNode) } else { Ok(links) }
 }
 
@@ -226,6 +232,12 @@ mod tests {
                 assert_eq!(packet_links(&packets(from, to), &moment).unwrap().len(), 1);
             }
         }
+        let client = |from: &str, to: &str| vec![(from.to_string(), to.to_string())];
+        let asked = packet_links(&packets(Target::Clients, Target::Leader), &moment);
+        assert_eq!(asked, Ok(client("clients", "n2")));
+        let answered = packet_links(&packets(Target::Node("n3".into()), Target::Clients), &moment);
+        assert_eq!(answered, Ok(client("n3", "clients")));
+        assert_eq!(packet_links(&packets(Target::All, Target::Clients), &moment).unwrap().len(), 3);
         let all = nodes(5);
         let moment = self::moment(&all, None, 1);
         let apart = packet_links(&packets(Target::Minority, Target::Majority), &moment).unwrap();

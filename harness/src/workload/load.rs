@@ -309,6 +309,10 @@ expect:
     #[test]
     fn what_makes_no_sense_for_processes_is_refused() {
         for (fault, message) in [
+            (
+                "kill: { node: clients }",
+                "17:23: clients are no nodes: only `packets` go `from` them or `to` them",
+            ),
             ("kill: { node: [n1, n9] }", "17:23: there is no node n9: the nodes are n1 to n5"),
             ("kill: { node: [n1, n1] }", "17:23: n1 is named twice"),
             ("kill: { node: [] }", "17:23: an empty list names nobody"),
@@ -435,6 +439,7 @@ expect:
         }
         for (packets, message) in [
             ("from: n1", "18:18: nothing is done to the packets: say `loss`, `delay`, …"),
+            ("loss: 1%, from: clients, to: clients", "18:18: clients send each other nothing"),
             ("delay: 61s", "18:18: a packet is late by a minute at most"),
             (
                 "delay: 1s, distribution: normal",

@@ -85,7 +85,8 @@ pub(crate) struct Starve {
     #[serde(
         default = "Starve::default_cycle",
         deserialize_with = "units::duration",
-        serialize_with = "units::write_duration"
+        serialize_with = "units::write_duration",
+        skip_serializing_if = "Starve::is_default_cycle"
     )]
     pub(crate) cycle: Duration,
 }
@@ -98,6 +99,10 @@ impl Starve {
 
     fn default_cycle() -> Duration {
         Self::CYCLE_MIN
+    }
+
+    fn is_default_cycle(cycle: &Duration) -> bool {
+        *cycle == Self::default_cycle()
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum Target {
     Node(String),
     /// These.
     Nodes(Vec<String>),
+    /// No node: the clients, at one end of links whose packets are touched.
+    Clients,
 }
 
 impl Target {
@@ -38,7 +40,7 @@ impl Target {
     pub(crate) fn is_one(&self) -> bool {
         match self {
             Self::Leader | Self::Follower | Self::Candidate | Self::Any | Self::Node(_) => true,
-            Self::Minority | Self::Majority | Self::All | Self::Nodes(_) => false,
+            Self::Minority | Self::Majority | Self::All | Self::Nodes(_) | Self::Clients => false,
         }
     }
 
@@ -65,6 +67,7 @@ impl Target {
             "minority" => Ok(Self::Minority),
             "majority" => Ok(Self::Majority),
             "all" => Ok(Self::All),
+            "clients" => Ok(Self::Clients),
             // Whether there is such a node is found out when all of the workload is known.
             _ if is_node_name(text) => Ok(Self::Node(text.to_string())),
             _ => Err(format!(
@@ -90,6 +93,7 @@ impl fmt::Display for Target {
             Self::Minority => "minority",
             Self::Majority => "majority",
             Self::All => "all",
+            Self::Clients => "clients",
             Self::Node(name) => name,
             Self::Nodes(names) => return f.write_str(&names.join(", ")),
         })

@@ -269,7 +269,11 @@ impl Validation<'_> {
 
     fn fault(&mut self, path: &[Segment], fault: &Fault) {
         for (key, target) in fault.targets() {
-            self.target(&extended(path, [key.into()]), target);
+            let at = extended(path, [key.into()]);
+            match fault {
+                Fault::Packets(_) if *target == Target::Clients => {}
+                _ => self.target(&at, target),
+            }
         }
         let one = matches!(fault, Fault::Members(_) | Fault::Transfer(_));
         for (key, target) in fault.targets().into_iter().filter(|_| one) {
@@ -376,6 +380,8 @@ impl Validation<'_> {
             || packets.ecn.is_some()
             || packets.rebind;
         self.require(touches, path, "nothing is done to the packets: say `loss`, `delay`, …");
+        let among_clients = [&packets.from, &packets.to].iter().all(|end| **end == Target::Clients);
+        self.require(!among_clients, path, "clients send each other nothing");
         let late =
             [*delay, *jitter, packets.reorder_by].iter().all(|late| *late <= PACKET_LATE_MAX);
         self.require(late, path, "a packet is late by a minute at most");
@@ -456,6 +462,8 @@ impl Validation<'_> {
             self.require(names.contains(name), path, message);
             self.require(!named[..place].contains(name), path, format!("{name} is named twice"));
         }
+        let message = "clients are no nodes: only `packets` go `from` them or `to` them";
+        self.require(*target != Target::Clients, path, message);
         let nobody = *target == Target::Nodes(Vec::new());
         self.require(!nobody, path, "an empty list names nobody");
     }

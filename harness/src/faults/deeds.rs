@@ -31,8 +31,15 @@ impl Deeds {
         self.events = Some(events);
     }
 
-    pub(super) fn began(&mut self, due: &Due, action: &str) {
-        let Some(moment) = self.moment() else { return };
+    /// When a fault begins that is about to.
+    pub(super) fn beginning(&self) -> Option<Moment> {
+        let events = self.events.as_ref()?;
+        events.fault_begins();
+        Some(events.moment())
+    }
+
+    /// What it came to.
+    pub(super) fn began(&mut self, due: &Due, moment: Moment, action: &str) {
         let PlannedFault { id, fault, seed } = due.planned.clone();
         let on = match &due.cue {
             Some(Cue::On(trigger)) => Some(trigger.clone()),

@@ -1,7 +1,7 @@
 //! Waiting for what happens in a run.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -24,10 +24,11 @@ pub(crate) struct Events {
     pub(crate) observer: Arc<Observer>,
     pub(crate) relay: Option<Arc<MessageRelay>>,
     pub(crate) names: Vec<String>,
-    /// When clients and faults began, and how many operations and leaders there had been by then.
+    /// When clients began, and how many operations there had been by then.
     start: Instant,
     operations: u64,
-    leaders: u64,
+    /// How many leaders there had been before the first fault: no fault of ours made them, and in another run there may be one more or less.
+    leaders: Arc<OnceLock<u64>>,
 }
 
 /// How a wait ended.
@@ -47,11 +48,16 @@ impl Events {
         relay: Option<Arc<MessageRelay>>,
         names: Vec<String>,
     ) -> Self {
-        let (operations, leaders) = (completed(&recorder), observer.terms_led());
+        let (operations, leaders) = (completed(&recorder), Arc::default());
         Self { recorder, observer, relay, names, start: Instant::now(), operations, leaders }
     }
 
-    /// When clients and faults began.
+    /// A fault is about to begin.
+    pub(super) fn fault_begins(&self) {
+        self.leaders.get_or_init(|| self.observer.terms_led());
+    }
+
+    /// When clients began.
     pub(crate) fn start(&self) -> Instant {
         self.start
     }
@@ -61,7 +67,7 @@ impl Events {
         Moment {
             at: self.start.elapsed().as_nanos() as u64,
             operations: completed(&self.recorder) - self.operations,
-            leaders: self.observer.terms_led() - self.leaders,
+            leaders: self.leaders.get().map_or(0, |before| self.observer.terms_led() - before),
         }
     }
 

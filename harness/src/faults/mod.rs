@@ -249,9 +249,12 @@ impl Nemesis {
             return;
         }
         self.record(planned, names(&planned.fault).0, Stage::Plan, plan(planned), None);
+        let moment = self.parts.deeds.beginning();
         match self.apply(planned, &now).await {
             Ok((action, evidence, applied)) => {
-                self.parts.deeds.began(due, &action);
+                if let Some(moment) = moment {
+                    self.parts.deeds.began(due, moment, &action);
+                }
                 let mut done = merged(json!({ "action": action }), evidence);
                 if let Some(why) = &due.unmatched {
                     done["unmatched"] = why.as_str().into();

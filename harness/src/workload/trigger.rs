@@ -167,16 +167,16 @@ impl MessageEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Moment {
-    /// Nanoseconds since clients and faults began.
+    /// Nanoseconds since clients began.
     pub(crate) at: u64,
     /// Operations completed since then.
     pub(crate) operations: u64,
-    /// How many terms had had a new leader since then.
+    /// How many terms had had a new leader since the first fault began.
     pub(crate) leaders: u64,
 }
 
 impl Moment {
-    /// The time since clients and faults began.
+    /// The time since clients began.
     pub(crate) fn time(&self) -> Duration {
         Duration::from_nanos(self.at)
     }

@@ -73,7 +73,8 @@ pub fn check(history: &History) -> CheckReport {
             let detail = format!("all {} withheld: {BUDGET}", counted(withheld, "fault"));
             return CheckReport::new(NAME, Verdict::Unknown, detail);
         }
-        CheckReport::new(NAME, Verdict::Valid, "no faults were planned")
+        let detail = format!("no faults were planned{}", left_out(history));
+        CheckReport::new(NAME, Verdict::Valid, detail)
     } else {
         let mut detail = format!("{} with effect, all healed", counted(faults.len(), "fault"));
         for (count, what) in
@@ -83,12 +84,25 @@ pub fn check(history: &History) -> CheckReport {
                 detail += &format!("; {count} {what}");
             }
         }
+        detail += &left_out(history);
         CheckReport::new(NAME, Verdict::Valid, detail)
     }
 }
 
 const BUDGET: &str = "with them no majority would have been whole";
 const BEYOND: &str = "broke more than the system must bear: nobody could expect an answer then";
+
+/// What a swarm left out of this run: a pass says nothing of that.
+fn left_out(history: &History) -> String {
+    let swarm = history.nemesis().iter().find(|event| event.f == "swarm");
+    let left_out = swarm.and_then(|event| event.value["left_out"].as_array());
+    let names: Vec<_> = left_out.into_iter().flatten().filter_map(|name| name.as_str()).collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; the swarm left out {}", names.join(", "))
+    }
+}
 
 /// How many faults were not put in force, because too much would have been broken at once.
 fn withheld(history: &History) -> usize {

@@ -65,7 +65,8 @@ impl Host {
     /// Why a wait from one moment to another, which was longer than the limit, says nothing of the system. Nothing if it does.
     pub(super) fn excuse(&self, from: u64, to: u64, limit: u64) -> Option<Excuse> {
         let slow = self.slow(from, to);
-        (slow > 0 && to - from - slow <= limit).then_some(Excuse { slow })
+        let quick = to.saturating_sub(from).saturating_sub(slow);
+        (slow > 0 && quick <= limit).then_some(Excuse { slow })
     }
 
     /// The report, after the checks that the host may have made undecided.
@@ -77,7 +78,7 @@ impl Host {
         let excused: Vec<_> =
             checks.iter().filter(excused).map(|check| check.name.as_str()).collect();
         let slow = duration(self.slow(first.from, last.to));
-        let of = duration(last.to - first.from);
+        let of = duration(last.to.saturating_sub(first.from));
         let words = format!("{} in all; {slow} of {of} were slow", self.worst());
         let (verdict, detail) = if excused.is_empty() {
             (Verdict::Valid, words)

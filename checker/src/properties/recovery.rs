@@ -9,15 +9,17 @@ use crate::verdict::{CheckReport, Verdict, Violation};
 /// Name of the check.
 pub const NAME: &str = "recovery";
 
-/// Whether an operation that began after the heal succeeded within the limit, not counting the time in which the host was slow.
+/// Whether an operation that began after the heal succeeded within the limit, counted from the first that did, and not counting the time in which the
+/// host was slow: before somebody asks nobody can be served.
 pub(crate) fn check(history: &History, within: Duration, host: &Host) -> CheckReport {
     let Some(heal) = history.phase("heal").map(|event| event.time) else {
         return CheckReport::new(NAME, Verdict::Unknown, "the run ended before its heal");
     };
-    let ok = history.views().filter(|operation| operation.outcome() == Outcome::Ok);
-    let ends =
-        ok.filter(|operation| operation.invoked_time() >= heal).filter_map(|o| o.completed_time());
-    let first = ends.min().map(|end| Duration::from_nanos(end - heal));
+    let after = || history.views().filter(|operation| operation.invoked_time() >= heal);
+    let asked = after().map(|operation| operation.invoked_time()).min().unwrap_or(heal);
+    let ok = after().filter(|operation| operation.outcome() == Outcome::Ok);
+    let first = ok.filter_map(|o| o.completed_time()).min();
+    let first = first.map(|end| Duration::from_nanos(end - asked));
     let limit = within.as_secs_f64();
     match first {
         Some(first) if first <= within => CheckReport::new(
@@ -25,6 +27,11 @@ pub(crate) fn check(history: &History, within: Duration, host: &Host) -> CheckRe
             Verdict::Valid,
             format!("served again {:.3} s after the heal", first.as_secs_f64()),
         ),
+        None if !interrupted(history)
+            && end(history).saturating_sub(asked) <= within.as_nanos() as u64 =>
+        {
+            CheckReport::new(NAME, Verdict::Unknown, "the recording ends too soon after the heal")
+        }
         None if interrupted(history) => CheckReport::new(
             NAME,
             Verdict::Unknown,
@@ -35,8 +42,8 @@ pub(crate) fn check(history: &History, within: Duration, host: &Host) -> CheckRe
                 || "never served again".to_string(),
                 |first| format!("served again only after {:.3} s", first.as_secs_f64()),
             );
-            let end = first.map_or_else(|| end(history), |first| heal + first.as_nanos() as u64);
-            if let Some(excuse) = host.excuse(heal, end, within.as_nanos() as u64) {
+            let end = first.map_or_else(|| end(history), |first| asked + first.as_nanos() as u64);
+            if let Some(excuse) = host.excuse(asked, end, within.as_nanos() as u64) {
                 let doubt = excuse.doubt(&format!("after the heal the system {seen}"));
                 let mut report = CheckReport::new(NAME, Verdict::Unknown, doubt);
                 report.figures.extend([excuse.figure()]);
@@ -97,17 +104,27 @@ mod tests {
         let within = Duration::from_secs(2);
         assert_eq!(check(&history(1_999, true, true), within).verdict, Verdict::Valid);
         assert_eq!(check(&history(2_001, true, true), within).verdict, Verdict::Invalid);
-        assert_eq!(check(&history(1, false, true), within).verdict, Verdict::Invalid);
-        assert_eq!(check(&history(1, false, false), within).verdict, Verdict::Unknown);
+        assert_eq!(check(&history(2_001, false, true), within).verdict, Verdict::Invalid);
+        // Too early to tell, or not told to the end.
+        assert_eq!(check(&history(1_999, false, true), within).verdict, Verdict::Unknown);
+        assert_eq!(check(&history(2_001, false, false), within).verdict, Verdict::Unknown);
         assert_eq!(check(&History::default(), within).verdict, Verdict::Unknown);
         // What began before the heal shows nothing of the time after it.
         let early = recorded(&[
             (0, "0 invoke read null"),
             (1, "nemesis info phase {\"phase\":\"heal\"}"),
             (2, "0 ok read 1"),
-            (3, "nemesis info phase {\"phase\":\"end\",\"interrupted\":false}"),
+            (3_000_000_000, "nemesis info phase {\"phase\":\"end\",\"interrupted\":false}"),
         ]);
         assert_eq!(check(&early, within).verdict, Verdict::Invalid);
+        // Nobody asked for a while.
+        let late = recorded(&[
+            (1, "nemesis info phase {\"phase\":\"heal\"}"),
+            (5_000_000_000, "0 invoke read null"),
+            (5_000_000_002, "0 ok read 1"),
+            (6_000_000_000, "nemesis info phase {\"phase\":\"end\",\"interrupted\":false}"),
+        ]);
+        assert_eq!(check(&late, within).verdict, Verdict::Valid);
     }
 
     #[test]

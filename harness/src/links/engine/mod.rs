@@ -54,8 +54,10 @@ pub(crate) struct Passage {
     pub(crate) ecn: u8,
     /// The bit of it that is flipped, if any.
     pub(crate) flipped_bit: Option<usize>,
-    /// How often it is sent: more than once if it was duplicated.
+    /// How often it is sent at once.
     pub(crate) times: u32,
+    /// Whether it was duplicated: sent more than once at once, or followed by a copy.
+    pub(crate) duplicated: bool,
     /// Its place among all that came to the link.
     arrival: u64,
     /// The faults that made it late.
@@ -178,18 +180,27 @@ impl<T> Link<T> {
         let arrival = self.arrivals;
         let is_full = self.late.len() + self.held.len() >= WAITING_MAX;
         let judge = |fault: &mut Fault| match fault.judge(item, now) {
-            opinion if is_full && opinion.waits() => Opinion::Lose,
+            opinion if is_full => opinion.without_room(),
             opinion => opinion,
         };
         let opinions: Vec<_> = self.faults.iter_mut().map(judge).collect();
         let is_lost = opinions.contains(&Opinion::Lose);
-        let mut passage =
-            Passage { ecn: item.ecn, flipped_bit: None, times: 1, arrival, late_by: Vec::new() };
+        let mut passage = Passage {
+            ecn: item.ecn,
+            flipped_bit: None,
+            times: 1,
+            duplicated: false,
+            arrival,
+            late_by: Vec::new(),
+        };
         let (mut late, mut held_by, mut copies) = (Duration::ZERO, Vec::new(), Vec::new());
         for (fault, opinion) in self.faults.iter_mut().zip(opinions) {
+            // What one fault drops, no other changes.
+            if opinion.touches() && (!is_lost || opinion == Opinion::Lose) {
+                fault.touched(item);
+            }
             match opinion {
                 Opinion::Lose => fault.tally.counters.dropped += 1,
-                // What one fault drops, no other changes.
                 _ if is_lost => {}
                 Opinion::Hold => {
                     fault.tally.counters.held += 1;
@@ -205,6 +216,7 @@ impl<T> Link<T> {
         if is_lost {
             return Err(Gone::Lost);
         }
+        passage.duplicated = passage.times > 1 || !copies.is_empty();
         let judged_until = self.begun;
         for behind in copies {
             self.copy(&passage, item, now + late + behind, keep());
@@ -257,7 +269,11 @@ impl<T> Link<T> {
         let mut lost = false;
         for fault in self.faults.iter_mut().filter(|fault| fault.is_cut()) {
             let is_new = fault.number >= waiting.judged_until;
-            match fault.judge_late(item, is_new, now) {
+            let opinion = fault.judge_late(item, is_new, now);
+            if is_new && opinion.as_ref().is_some_and(Opinion::touches) {
+                fault.touched(item);
+            }
+            match opinion {
                 Some(Opinion::Lose) => {
                     fault.tally.counters.dropped += 1;
                     lost = true;

@@ -116,6 +116,16 @@ fn a_cut_drops_everything_counts_it_and_ends() {
 }
 
 #[test]
+fn what_one_fault_drops_no_other_has_touched() {
+    let mut lane = Lane::with(1, loss(1.0));
+    lane.begin("f2", delay(5, 0, Distribution::Uniform));
+    lane.send(10);
+    let touched = |tally: Tally| tally.by_class.values().sum::<u64>();
+    assert_eq!(touched(lane.end("f1")), 10);
+    assert_eq!(touched(lane.end("f2")), 0);
+}
+
+#[test]
 fn what_is_held_comes_in_order_when_the_last_cut_that_holds_it_ends() {
     let mut lane = Lane::with(1, cut(CutMode::Hold));
     lane.send(2);

@@ -58,12 +58,21 @@ pub(super) struct Change {
 }
 
 impl Opinion {
-    /// Whether the item must be kept for a while.
-    pub(super) fn waits(&self) -> bool {
+    /// Whether anything is done to the item.
+    pub(super) fn touches(&self) -> bool {
+        *self != Self::Change(Change::default())
+    }
+
+    /// What becomes of it where no more can be kept: what would wait is lost, and no copy follows.
+    pub(super) fn without_room(self) -> Self {
         match self {
-            Self::Lose => false,
-            Self::Hold => true,
-            Self::Change(change) => !change.late.is_zero(),
+            Self::Hold => Self::Lose,
+            Self::Change(change) if !change.late.is_zero() => Self::Lose,
+            Self::Change(change) => {
+                let copy = change.copy.filter(Duration::is_zero);
+                Self::Change(Change { copy, ..change })
+            }
+            Self::Lose => Self::Lose,
         }
     }
 }
@@ -124,16 +133,17 @@ impl Fault {
         if self.concern.nth.is_some_and(|nth| nth != self.tally.counters.seen) {
             return Opinion::Change(Change::default());
         }
-        let opinion = match &self.rule {
+        match &self.rule {
             Rule::Cut { .. } => self.cut(now),
             Rule::Impair(impairment) => {
                 impair(impairment, &mut self.lucks, self.busy_until, item, now)
             }
-        };
-        if opinion != Opinion::Change(Change::default()) {
-            *self.tally.by_class.entry(item.class).or_default() += 1;
         }
-        opinion
+    }
+
+    /// Counts an item that the fault has done something to, when it judged it first.
+    pub(super) fn touched(&mut self, item: Item) {
+        *self.tally.by_class.entry(item.class).or_default() += 1;
     }
 
     /// Judges an item that waited. Nothing if a cut that had judged it before has nothing to add.

@@ -105,12 +105,10 @@ impl MessageLink {
         };
         let watched = self.watched(kind);
         let item = Item { bytes: frame.len(), ecn: 0, class: kind as u8 };
-        let due_before = self.engine.next_due();
         let (passes, fate) = match self.engine.offer(item, now, || frame.to_vec()) {
             Ok(passage) => {
                 self.engine.passed_on(&passage, now);
-                let copied = self.engine.next_due() != due_before;
-                (true, if copied { "duplicated" } else { "passed" })
+                (true, if passage.duplicated { "duplicated" } else { "passed" })
             }
             Err(Gone::Lost) => (false, "dropped"),
             Err(Gone::Late) => (false, "delayed"),

@@ -115,13 +115,23 @@ impl Network {
     }
 
     /// Makes the kernel refuse what is sent into some links (ICMP port unreachable), and makes sure that it does. Each call wants one of
-    /// [`Network::accept`].
+    /// [`Network::accept`]; where one link cannot be refused, none is.
     pub(crate) fn refuse(&self, links: &[LinkName]) -> anyhow::Result<()> {
-        for (link, port) in self.receiving(links) {
+        let mut refusing: Vec<Arc<Port>> = Vec::new();
+        let mut refuse = |link: LinkName, port: Arc<Port>| {
             port.refuse()?;
+            refusing.push(port.clone());
             ensure!(port.is_refused()?, "{} -> {} is not refused", link.0, link.1);
+            Ok(())
+        };
+        let refused =
+            self.receiving(links).into_iter().try_for_each(|(link, port)| refuse(link, port));
+        if refused.is_err() {
+            for port in refusing {
+                port.accept()?;
+            }
         }
-        Ok(())
+        refused
     }
 
     /// Takes back a [`Network::refuse`]. Says whether everything is accepted again that nothing else refuses.

@@ -7,6 +7,7 @@ mod bench;
 mod cli;
 mod clients;
 mod cluster;
+mod console;
 mod doctor;
 mod export;
 mod faults;

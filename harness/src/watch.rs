@@ -13,6 +13,8 @@ use checker::online::{Followed, Judge};
 use checker::verdict::CheckReport;
 use tokio_util::sync::CancellationToken;
 
+use crate::console::err;
+
 /// So many events may wait to be judged.
 const QUEUE_MAX: usize = 65_536;
 /// How often the judge may look at what is not judged at every event.
@@ -70,15 +72,15 @@ impl Watch {
         drop(feed);
         let ended = self.thread.join().expect("the online judge does not panic");
         if let Some(index) = behind_at {
-            eprintln!(
+            err!(
                 "faultline: the online judge fell behind at event {index}; the rest is judged at the end only"
             );
         }
         if let Some(reason) = ended.failed {
-            eprintln!("faultline: the online judge gave up: {reason}");
+            err!("faultline: the online judge gave up: {reason}");
         }
         for (key, reason) in &ended.followed.left {
-            eprintln!("faultline: {key} was not followed online: {reason}");
+            err!("faultline: {key} was not followed online: {reason}");
         }
         ended.report.is_some()
     }
@@ -91,8 +93,8 @@ fn watch(mut judge: Judge, events: &Receiver<Event>, stop: &CancellationToken) -
     };
     if let Some(report) = &report {
         let what = report.violations.first().map_or(&report.detail, |first| &first.summary);
-        eprintln!("faultline: {}: {what}", report.name);
-        eprintln!(
+        err!("faultline: {}: {what}", report.name);
+        err!(
             "faultline: stopping at the first violation (--fail-fast): healing, then judging what there is"
         );
         stop.cancel();

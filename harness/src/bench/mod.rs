@@ -22,9 +22,11 @@ use anyhow::Context;
 
 pub(crate) use self::links::{LinksPlan, bench_links};
 use self::load::{Measured, failover, load};
+
 pub(crate) use self::messages::bench_messages;
 pub(crate) use self::recording::bench_recording;
 pub(crate) use self::table::Table;
+use crate::console::err;
 
 /// What is measured.
 #[derive(Clone, Debug)]
@@ -174,7 +176,7 @@ async fn measure_in<S: System>(plan: &Plan, dir: &Path) -> anyhow::Result<Row> {
     for clients in &plan.clients {
         for kind in [Kind::Write, Kind::Read] {
             let measured = load(&mut system, *clients, kind, plan.duration).await?;
-            eprintln!("{}: {clients} clients, {kind:?}: {measured}", S::NAME);
+            err!("{}: {clients} clients, {kind:?}: {measured}", S::NAME);
             loads.push((*clients, kind, measured));
         }
     }

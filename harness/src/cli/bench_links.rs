@@ -6,6 +6,7 @@ use checker::verdict::ExitCode;
 use clap::Args;
 
 use crate::bench::{LinksPlan, bench_links as packets, bench_messages, bench_recording};
+use crate::console::out;
 
 /// Arguments of the benchmark.
 #[derive(Debug, Args)]
@@ -31,8 +32,8 @@ pub(super) fn bench_links(arguments: &BenchLinksArguments) -> ExitCode {
 /// Clients first: the other measurements keep their threads on one core.
 fn bench(arguments: &BenchLinksArguments) -> anyhow::Result<()> {
     let (pings, flood) = (arguments.pings as usize, arguments.flood);
-    println!("{}", bench_recording(flood)?);
-    println!("{}", packets(&LinksPlan { pings, flood })?);
-    print!("{}", bench_messages(pings, flood)?);
+    out!("{}", bench_recording(flood)?);
+    out!("{}", packets(&LinksPlan { pings, flood })?);
+    out!("{}", bench_messages(pings, flood)?.to_string().trim_end());
     Ok(())
 }

@@ -6,6 +6,7 @@ use checker::verdict::ExitCode;
 use clap::{Args, ValueEnum};
 
 use crate::bench::{Plan, bench};
+use crate::console::out;
 
 /// Arguments of the benchmark.
 #[derive(Debug, Args)]
@@ -51,7 +52,7 @@ pub(super) fn bench_node(arguments: &BenchNodeArguments) -> ExitCode {
         .and_then(|runtime| runtime.block_on(bench(&plan, against_etcd)));
     match measured {
         Ok(table) => {
-            print!("{table}");
+            out!("{}", table.to_string().trim_end());
             ExitCode::Valid
         }
         Err(error) => super::fail(ExitCode::RunFailed, &error),

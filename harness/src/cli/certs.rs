@@ -8,6 +8,8 @@ use checker::verdict::ExitCode;
 use clap::Args;
 use node::transport::Authority;
 
+use crate::console::out;
+
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
 /// Arguments of the authority.
@@ -29,12 +31,12 @@ const EXIT_CODES: &str = "Exit codes: 0 every name has its certificate, 2 bad us
 pub(super) fn certs(arguments: &CertsArguments) -> ExitCode {
     match sign(arguments) {
         Ok(made) if made.is_empty() => {
-            println!("every name has its certificate in {} already", arguments.dir.display());
+            out!("every name has its certificate in {} already", arguments.dir.display());
             ExitCode::Valid
         }
         Ok(made) => {
             let (dir, names) = (arguments.dir.display(), made.join(", "));
-            println!("{dir}: {names}, valid for {} days; keep ca.key to yourself", arguments.days);
+            out!("{dir}: {names}, valid for {} days; keep ca.key to yourself", arguments.days);
             ExitCode::Valid
         }
         Err(error) => super::fail(ExitCode::Usage, &error),

@@ -13,6 +13,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::follow::{Ending, follow};
+use crate::console::{err, out};
 use crate::report;
 
 /// Arguments of a check.
@@ -115,9 +116,9 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
     };
     if judged.judgement.operations.is_empty() {
         let path = arguments.path.display();
-        eprintln!("faultline: there is no operation in {path}: nothing was proved");
+        err!("faultline: there is no operation in {path}: nothing was proved");
     } else if arguments.model.is_none() && !arguments.json && !arguments.path.is_dir() {
-        println!("faultline: judged as {} (guessed; --model says otherwise)", judged.model);
+        out!("faultline: judged as {} (guessed; --model says otherwise)", judged.model);
     }
     show(arguments, &judged.judgement);
     let is_default = arguments.consistency == Consistency::default();
@@ -125,7 +126,7 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
         && !(is_default && arguments.drawings.is_none())
     {
         let model = judged.model;
-        eprintln!(
+        err!(
             "faultline: --consistency and --drawings are for transactions: of a {model} they say nothing"
         );
     }
@@ -146,9 +147,7 @@ fn write_beside(arguments: &CheckArguments, judged: &Judged) -> Result<ExitCode,
             return Err(super::fail(ExitCode::Usage, &reason));
         };
         if !certificate.is_complete() {
-            eprintln!(
-                "faultline: the certificate proves nothing of some objects: verify will say so"
-            );
+            err!("faultline: the certificate proves nothing of some objects: verify will say so");
         }
         let written = certificate.write(path);
         written.map_err(|error| super::fail(ExitCode::RunFailed, &error))?;
@@ -168,10 +167,10 @@ fn draw(directory: &Path, drawings: &[Drawing]) -> io::Result<()> {
 fn show(arguments: &CheckArguments, judgement: &Judgement) {
     if arguments.json {
         let json = serde_json::to_string_pretty(judgement).expect("a judgement always serialises");
-        println!("{json}");
+        out!("{json}");
     } else {
         let directory = arguments.path.is_dir().then_some(arguments.path.as_path());
-        print!("{}", report::terminal(None, directory, judgement));
+        out!("{}", report::terminal(None, directory, judgement).trim_end());
     }
 }
 

@@ -7,6 +7,7 @@ use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
+use crate::console::{err, out};
 use crate::doctor::{Capability, Finding, Means, Trial, refusal};
 use crate::workload::Workload;
 
@@ -21,7 +22,7 @@ pub(super) struct DoctorArguments {
     #[arg(long, value_name = "DIR", default_value = "runs")]
     out: PathBuf,
     /// Nodes of the runs that are to be made
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=9))]
     nodes: u32,
     /// Print what was found as JSON
     #[arg(long)]
@@ -46,9 +47,9 @@ pub(super) fn doctor(arguments: &DoctorArguments) -> ExitCode {
     let findings = Capability::ALL.map(|capability| trial.of(capability));
     if arguments.json {
         let json = serde_json::to_string_pretty(&json(&findings));
-        println!("{}", json.expect("a value always serialises"));
+        out!("{}", json.expect("a value always serialises"));
     } else {
-        println!("{}", text(&findings));
+        out!("{}", text(&findings));
     }
     let all_work = Means::ALL.iter().all(|means| means.missing(&findings).is_empty());
     if all_work { ExitCode::Valid } else { ExitCode::Undecided }
@@ -65,7 +66,7 @@ pub(super) fn refuse<'a>(
         let missing = &pretence.pretend_missing;
         let trial = Trial { out, nodes: workload.system.nodes, missing };
         if let Some(objections) = refusal(file, workload, &trial) {
-            eprintln!("{objections}");
+            err!("{objections}");
             refused = true;
         }
     }

@@ -13,6 +13,8 @@ use checker::online::Judge;
 use checker::verdict::{CheckReport, Judgement, OutcomeCounts, Verdict};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
+use crate::console::err;
+
 /// How often the file is looked at.
 const POLL: Duration = Duration::from_millis(100);
 /// How often it is said how far the history has been followed.
@@ -143,7 +145,7 @@ impl Follower {
     }
 
     fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("faultline: {line}"));
+        self.bar.suspend(|| err!("faultline: {line}"));
     }
 
     /// The judgement of a history that was followed up to its first violation.

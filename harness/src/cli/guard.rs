@@ -11,6 +11,8 @@ use checker::verdict::ExitCode;
 use clap::Args;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
+use crate::console::err;
+
 /// Arguments of the guard.
 #[derive(Debug, Args)]
 pub(super) struct GuardArguments {
@@ -24,17 +26,17 @@ pub(super) struct GuardArguments {
 
 pub(super) fn guard(arguments: GuardArguments) -> ExitCode {
     if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
-        eprintln!("faultline guard: cannot be bound to the harness: {error}");
+        err!("faultline guard: cannot be bound to the harness: {error}");
         return ExitCode::RunFailed;
     }
     // The parent may have died before the signal was set: then nobody will send it.
     let parent = getppid().map(|pid| pid.as_raw_nonzero().get());
     if parent != i32::try_from(arguments.parent).ok() {
-        eprintln!("faultline guard: the harness is gone");
+        err!("faultline guard: the harness is gone");
         return ExitCode::RunFailed;
     }
     let [program, rest @ ..] = arguments.program.as_slice() else { return ExitCode::Usage };
     let error = Command::new(program).args(rest).exec();
-    eprintln!("faultline guard: cannot run {}: {error}", program.to_string_lossy());
+    err!("faultline guard: cannot run {}: {error}", program.to_string_lossy());
     ExitCode::RunFailed
 }

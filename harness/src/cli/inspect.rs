@@ -7,6 +7,8 @@ use checker::verdict::ExitCode;
 use clap::Args;
 use node::storage::{Inspection, SegmentSummary};
 
+use crate::console::out;
+
 /// Arguments of an inspection.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
@@ -30,9 +32,9 @@ pub(super) fn inspect(arguments: &InspectArguments) -> ExitCode {
         Err(error) => return super::fail(ExitCode::Usage, &error),
     };
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&inspection).expect("plain data serialises"));
+        out!("{}", serde_json::to_string_pretty(&inspection).expect("plain data serialises"));
     } else {
-        print!("{}", describe(&inspection));
+        out!("{}", describe(&inspection).trim_end());
     }
     if inspection.sound { ExitCode::Valid } else { ExitCode::Violation }
 }

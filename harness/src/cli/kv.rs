@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::members::{self, MembersArguments};
 use crate::clients::json_of;
+use crate::console::out;
 
 /// Pause before the nodes are asked again.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -210,23 +211,23 @@ enum Ended {
 fn told(ended: Ended) -> ExitCode {
     match ended {
         Ended::Answered(Response::Outcome(Ok(answer))) => {
-            println!("{}", words(&answer));
+            out!("{}", words(&answer));
             ExitCode::Valid
         }
         Ended::Answered(Response::Outcome(Err(refusal))) => {
-            println!("{refusal}: nothing was changed");
+            out!("{refusal}: nothing was changed");
             ExitCode::Violation
         }
         Ended::Answered(Response::Changed(now)) => {
-            println!("{}", members::words(&now));
+            out!("{}", members::words(&now));
             ExitCode::Valid
         }
         Ended::Answered(Response::HandedOver { term }) => {
-            println!("{term}");
+            out!("{term}");
             ExitCode::Valid
         }
         Ended::Answered(Response::Declined { reason }) => {
-            println!("{reason}: nothing was changed");
+            out!("{reason}: nothing was changed");
             ExitCode::Violation
         }
         Ended::Answered(other) => {
@@ -315,9 +316,9 @@ impl Cluster {
         let mut code = ExitCode::Valid;
         for place in self.nodes.iter().map(|(node, address)| (*node, *address)) {
             match self.status(place, timeout).await {
-                Ok(status) => println!("{}", line(&status)),
+                Ok(status) => out!("{}", line(&status)),
                 Err(reason) => {
-                    println!("{}  {reason}", place.0);
+                    out!("{}  {reason}", place.0);
                     code = ExitCode::RunFailed;
                 }
             }
@@ -347,7 +348,7 @@ impl Cluster {
                 statuses.extend(self.status(place, timeout.min(STATUS_LIMIT)).await);
             }
             if let Some(line) = members::as_led(&statuses) {
-                println!("{line}");
+                out!("{line}");
                 return ExitCode::Valid;
             }
             if Instant::now() + PAUSE >= deadline {

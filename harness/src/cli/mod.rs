@@ -23,6 +23,8 @@ use std::process::ExitCode as ProcessExitCode;
 use checker::verdict::ExitCode;
 use clap::{Parser, Subcommand};
 
+use crate::console::err;
+
 /// Fault injection for replicated systems: run a workload against real processes, break the cluster on purpose, and prove from the
 /// recording whether it kept its promises.
 #[derive(Debug, Parser)]
@@ -89,6 +91,6 @@ pub(crate) fn main() -> ProcessExitCode {
 
 /// Prints an error with its causes, without a stack trace, and gives the code.
 fn fail(code: ExitCode, error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("faultline: {error:#}");
+    err!("faultline: {error:#}");
     code
 }

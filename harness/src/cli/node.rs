@@ -15,6 +15,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::inspect::{self, InspectArguments};
 
+use crate::console::out;
+
 /// Either a node's own arguments or a subcommand.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = EXIT_CODES)]
@@ -174,7 +176,7 @@ fn serve(arguments: ServeArguments) -> ExitCode {
         plant: arguments.plant,
     };
     let ready = |address: SocketAddr| {
-        println!("{}", serde_json::json!({ "ready": { "id": id, "addr": address } }));
+        out!("{}", serde_json::json!({ "ready": { "id": id, "addr": address } }));
     };
     match node::server::run(options, ready) {
         Ok(()) => ExitCode::Valid,

@@ -7,6 +7,8 @@ use checker::history::History;
 use checker::verdict::{ExitCode, Verdict};
 use clap::Args;
 
+use crate::console::out;
+
 /// Arguments of a verification.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
@@ -52,9 +54,9 @@ pub(super) fn verify(arguments: &VerifyArguments) -> ExitCode {
             };
             let objects = counted(accepted.valid + accepted.invalid + accepted.unproved, "object");
             let operations = counted(history.operations().len(), "operation");
-            println!("proved: {verdict} {objects}, {operations} ({model}, {consistency})");
+            out!("proved: {verdict} {objects}, {operations} ({model}, {consistency})");
             if accepted.unproved > 0 {
-                println!("nothing is said about {} of the objects", accepted.unproved);
+                out!("nothing is said about {} of the objects", accepted.unproved);
             }
             ExitCode::Valid
         }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::console::err;
+
 /// Without a terminal, a line at most so often unless something changes.
 const PLAIN_PAUSE: Duration = Duration::from_secs(2);
 
@@ -52,7 +54,7 @@ impl Progress {
             bar.set_message(line(snapshot));
             bar.tick();
         } else if self.is_due(snapshot) {
-            eprintln!("{}", line(snapshot));
+            err!("{}", line(snapshot));
         }
     }
 

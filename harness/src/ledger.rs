@@ -90,7 +90,7 @@ impl Ledger {
         let mark = identity::random()?;
         let harness = Identity::of(std::process::id())?;
         let head = Head { harness, place: identity::place()?, mark: mark.clone() };
-        let mut file = File::create_new(directory.join(FILE))?;
+        let mut file = File::options().append(true).create_new(true).open(directory.join(FILE))?;
         append(&mut file, &Line::Head(head))?;
         // The name must be there after a crash too.
         File::open(directory)?.sync_all()?;
@@ -123,8 +123,11 @@ impl Ledger {
         self.cross_out(|undo| undo.process().pid == pid);
     }
 
-    /// Closes the ledger if everything is undone.
+    /// Ends what nodes started and did not end, and closes the ledger if everything is undone.
     pub(crate) fn close(&self) {
+        for (process, _) in identity::marked(std::slice::from_ref(&self.mark)) {
+            let _ = process.end();
+        }
         let mut book = self.book.lock().expect(NO_PANIC);
         if book.open.is_empty() {
             let _ = write(&mut book.file, &Line::Closed {});
@@ -158,8 +161,10 @@ fn append(file: &mut File, line: &Line) -> io::Result<()> {
     file.sync_data()
 }
 
+/// A line that could not be written whole is taken back: what comes after it must be readable.
 fn write(file: &mut File, line: &Line) -> io::Result<()> {
     let mut text = serde_json::to_vec(line)?;
     text.push(b'\n');
-    file.write_all(&text)
+    let length = file.metadata()?.len();
+    file.write_all(&text).inspect_err(|_| drop(file.set_len(length)))
 }

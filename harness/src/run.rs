@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::clients::{Connections, Drive};
 use crate::cluster::{CLIENTS, Cluster, ELECTION_TIMEOUT_MS, NodeProgram};
@@ -341,11 +342,11 @@ impl Stage {
         }
         phase(&self.recorder, "drive");
         let stop_clients = CancellationToken::new();
-        let driving = tokio::spawn({
+        let driving = AbortOnDropHandle::new(tokio::spawn({
             let (drive, workload, stop) =
                 (self.drive.clone(), workload.clone(), stop_clients.clone());
             async move { drive.run(&workload, seed, &stop).await }
-        });
+        }));
         self.nemesis.run(schedule, Instant::now() + workload.duration, interrupt).await;
         self.nemesis.heal_all().await;
         phase(&self.recorder, "heal");
@@ -403,11 +404,11 @@ impl Stage {
     }
 
     /// Shows what is going on until it is aborted.
-    fn show_progress(&self, workload: &Workload) -> tokio::task::JoinHandle<()> {
+    fn show_progress(&self, workload: &Workload) -> AbortOnDropHandle<()> {
         let (recorder, observer) = (self.recorder.clone(), self.observer.clone());
         let in_force = self.nemesis.in_force.subscribe();
         let total = workload.duration;
-        tokio::spawn(async move {
+        AbortOnDropHandle::new(tokio::spawn(async move {
             let mut progress = Progress::new();
             let mut last = (Duration::ZERO, 0);
             loop {
@@ -415,7 +416,7 @@ impl Stage {
                 progress.update(&snapshot(&recorder, &observer, total, faults, &mut last));
                 tokio::time::sleep(Duration::from_millis(250)).await;
             }
-        })
+        }))
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use checker::verdict::ExitCode;
 use clap::Args;
 
+use crate::console::{err, out};
 use crate::ledger::{Found, cleanup as undo};
 
 /// Arguments of a cleanup.
@@ -25,11 +26,11 @@ pub(super) fn cleanup(arguments: &CleanupArguments) -> ExitCode {
     };
     let failed = !found.failed.is_empty();
     if found.undone.is_empty() && !failed {
-        println!("faultline: nothing is left to undo in {}", arguments.out.display());
+        out!("faultline: nothing is left to undo in {}", arguments.out.display());
     }
     tell(&found);
     for run in &found.alive {
-        println!("faultline: {}: still runs; left alone", run.display());
+        out!("faultline: {}: still runs; left alone", run.display());
     }
     if failed { ExitCode::RunFailed } else { ExitCode::Valid }
 }
@@ -41,15 +42,15 @@ pub(super) fn clean_before_run(out: &Path) {
     }
     match undo(out) {
         Ok(found) => tell(&found),
-        Err(error) => eprintln!("faultline: {error:#}"),
+        Err(error) => err!("faultline: {error:#}"),
     }
 }
 
 fn tell(found: &Found) {
     for undone in &found.undone {
-        println!("faultline: left behind by {undone}");
+        out!("faultline: left behind by {undone}");
     }
     for failed in &found.failed {
-        eprintln!("faultline: {failed}");
+        err!("faultline: {failed}");
     }
 }

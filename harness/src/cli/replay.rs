@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::run::{Tally, interrupt_on_signals, show};
+use crate::console::out;
 use crate::plan::Schedule;
 use crate::run::{self, Finished, Options, Programs};
 use crate::run_directory::RunInfo;
@@ -86,6 +87,14 @@ fn read(arguments: &ReplayArguments) -> Result<Recording, String> {
     let mut workload =
         workload::load(&dir.join("workload.yaml")).map_err(|error| error.to_string())?;
     workload.name.clone_from(&info.workload);
+    if let Some(objection) = workload::objection_to_name(&workload) {
+        return Err(wrong("run.json", &objection));
+    }
+    let objection =
+        schedule.faults().find_map(|planned| workload::objection_to(&workload, &planned.fault));
+    if let Some(objection) = objection {
+        return Err(wrong("schedule.jsonl", &objection));
+    }
     let programs = arguments.binaries.or_recorded(&info).programs([&workload])?;
     Ok(Recording { dir, info, workload, schedule, judgement, programs })
 }
@@ -100,7 +109,7 @@ async fn replay_all(arguments: &ReplayArguments, recording: &Recording) -> ExitC
         if interrupt.is_cancelled() {
             return code.merge(ExitCode::Undecided);
         }
-        println!("faultline: {} with seed {}, time {time}", workload.name, info.seed);
+        out!("faultline: {} with seed {}, time {time}", workload.name, info.seed);
         let options = options(arguments, recording);
         let finished = run::run(workload, info.seed, &options, &interrupt).await;
         code = code.merge(show(&options, &finished, &mut tally));
@@ -110,8 +119,15 @@ async fn replay_all(arguments: &ReplayArguments, recording: &Recording) -> ExitC
             tell_unmatched(directory.path());
         }
     }
-    println!("replay: {} came back in {same} of {done} runs", named(judgement));
+    out!("replay: {} came back in {same} of {done} runs", named(judgement));
     code
+}
+
+/// The command that does the same again.
+fn command(arguments: &ReplayArguments, recording: &Recording) -> String {
+    let without = if arguments.without_plant { " --without-plant" } else { "" };
+    let (binaries, out) = (arguments.binaries.flags(), super::run::out_flag(&arguments.out));
+    format!("faultline replay {}{without}{binaries}{out}", recording.dir.display())
 }
 
 fn options(arguments: &ReplayArguments, recording: &Recording) -> Options {
@@ -121,7 +137,7 @@ fn options(arguments: &ReplayArguments, recording: &Recording) -> Options {
         programs: recording.programs.clone(),
         plant,
         file: recording.dir.join("workload.yaml"),
-        command: format!("faultline replay {}", recording.dir.display()),
+        command: command(arguments, recording),
         fail_fast: false,
         limits: arguments.limits.limits(),
         schedule: Some(recording.schedule.clone()),
@@ -162,7 +178,7 @@ fn tell_unmatched(dir: &Path) {
         let (fault, why) = (&line["fault"], &line["value"]["unmatched"]);
         let (fault, why) = (fault.as_str().unwrap_or("?"), why.as_str().unwrap_or_default());
         let what = if line["stage"] == "end" { "ended" } else { "began" };
-        println!("replay: {fault} {what} by its time, not by what had happened: {why}");
+        out!("replay: {fault} {what} by its time, not by what had happened: {why}");
     }
 }
 

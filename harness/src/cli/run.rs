@@ -10,6 +10,7 @@ use clap::Args;
 use node::bug::Bug;
 use tokio_util::sync::CancellationToken;
 
+use crate::console::{err, out};
 use crate::run::{Finished, Options, Programs};
 use crate::sabotage::Sabotage;
 use crate::workload::Workload;
@@ -72,6 +73,11 @@ pub(super) fn run(arguments: RunArguments) -> ExitCode {
     runtime.block_on(run_all(&arguments, &workloads, &programs))
 }
 
+/// `--out DIR`, where that is not what it is unless said.
+pub(super) fn out_flag(out: &Path) -> String {
+    if out == Path::new("runs") { String::new() } else { format!(" --out {}", out.display()) }
+}
+
 /// The planted bugs by name, so that help cannot lag behind them.
 fn plant_help() -> String {
     let names = Bug::ALL.map(Bug::name).join(", ");
@@ -85,7 +91,7 @@ fn load(files: &[PathBuf]) -> Result<Vec<(PathBuf, Workload)>, ExitCode> {
         match workload::load(file) {
             Ok(workload) => workloads.push((file.clone(), workload)),
             Err(diagnostics) => {
-                eprintln!("{diagnostics}");
+                err!("{diagnostics}");
                 failed = true;
             }
         }
@@ -108,14 +114,14 @@ async fn run_all(
                 return code.merge(ExitCode::Undecided);
             }
             let options = arguments.options(file, seed, programs);
-            println!("faultline: {} with seed {seed}", workload.name);
+            out!("faultline: {} with seed {seed}", workload.name);
             let finished = run::run(workload, seed, &options, &interrupt).await;
             let ended = show(&options, &finished, &mut tally);
             code = code.merge(ended);
         }
     }
     if tally.runs > 1 {
-        println!("{}", tally.summary());
+        out!("{}", tally.summary());
     }
     code
 }
@@ -142,6 +148,7 @@ impl RunArguments {
             command += &format!(" --plant {bug}");
         }
         command += &self.binaries.flags();
+        command += &out_flag(&self.out);
         if self.fail_fast {
             command += " --fail-fast";
         }
@@ -157,15 +164,15 @@ pub(super) fn show(
 ) -> ExitCode {
     match finished {
         Ok(Finished { directory, info, judgement }) => {
-            print!("{}", report::terminal(Some(info), Some(directory.path()), judgement));
+            out!("{}", report::terminal(Some(info), Some(directory.path()), judgement).trim_end());
             tally.add(judgement);
             judgement.verdict.into()
         }
         Err(error) => {
             tally.runs += 1;
-            eprintln!("faultline: {error:#}");
-            eprintln!("faultline: the run failed; again with: {}", options.command);
-            eprintln!("verdict      none: the harness failed, and nothing was judged");
+            err!("faultline: {error:#}");
+            err!("faultline: the run failed; again with: {}", options.command);
+            err!("verdict      none: the harness failed, and nothing was judged");
             ExitCode::RunFailed
         }
     }
@@ -211,15 +218,15 @@ fn fresh_seed() -> u64 {
     random % 1_000_000_000
 }
 
-/// The first SIGINT or SIGTERM interrupts: heal, keep the history, judge what there is. The second ends at once; the nodes are bound to our
+/// The first SIGINT, SIGTERM or SIGHUP interrupts: heal, keep the history, judge what there is. The second ends at once; the nodes are bound to our
 /// life by the kernel, so none stays behind.
 pub(super) fn interrupt_on_signals() -> CancellationToken {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupt = CancellationToken::new();
     let token = interrupt.clone();
     tokio::spawn(async move {
-        let (Ok(mut terminate), Ok(mut interrupted)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        let [Ok(mut terminate), Ok(mut interrupted), Ok(mut hung_up)] =
+            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal)
         else {
             return;
         };
@@ -227,14 +234,15 @@ pub(super) fn interrupt_on_signals() -> CancellationToken {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupted.recv() => {}
+                _ = hung_up.recv() => {}
             }
             if last {
-                eprintln!("faultline: ended at once; nothing was judged");
+                err!("faultline: ended at once; nothing was judged");
                 std::process::exit(ExitCode::Undecided as i32);
             }
             let again =
                 if std::io::stderr().is_terminal() { " (once more ends at once)" } else { "" };
-            eprintln!("faultline: interrupted: healing, then judging what there is{again}");
+            err!("faultline: interrupted: healing, then judging what there is{again}");
             token.cancel();
         }
     });

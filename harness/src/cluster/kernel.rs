@@ -16,6 +16,14 @@ pub(crate) fn signal_group(pid: u32, signal: Signal) {
     }
 }
 
+/// Waits until a child of ours has ended, and leaves it at that: until somebody waits for it, its pid means nobody else.
+pub(crate) fn wait_until_ended(pid: u32) {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    let Some(pid) = raw(pid) else { return };
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while matches!(waitid(WaitId::Pid(pid), options), Err(rustix::io::Errno::INTR)) {}
+}
+
 fn raw(pid: u32) -> Option<Pid> {
     i32::try_from(pid).ok().and_then(Pid::from_raw)
 }

@@ -8,7 +8,7 @@ mod process;
 mod spawner;
 mod starve;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -131,6 +131,8 @@ pub(crate) struct Cluster {
     spawner: Spawner,
     nodes: BTreeMap<String, Node>,
     exits: mpsc::UnboundedSender<Exit>,
+    /// The processes whose limits are not what they were.
+    limited: BTreeSet<u32>,
     is_over: bool,
 }
 
@@ -149,7 +151,17 @@ impl Cluster {
         let ledger = Ledger::create(directory.path()).context("cannot write the ledger")?;
         let spawner = Spawner::start(Arc::new(ledger))
             .context("cannot start the thread that starts nodes")?;
-        Ok(Self { program, directory, network, relay, spawner, nodes, exits, is_over: false })
+        Ok(Self {
+            program,
+            directory,
+            network,
+            relay,
+            spawner,
+            nodes,
+            exits,
+            limited: BTreeSet::new(),
+            is_over: false,
+        })
     }
 
     /// The run is over: no node is brought back any more.
@@ -300,18 +312,18 @@ impl Cluster {
         Ok((pid, seen?))
     }
 
-    /// Lets a paused node go on. Returns the state that the kernel shows.
-    pub(crate) async fn resume(&mut self, name: &str) -> anyhow::Result<char> {
+    /// Lets the paused process of a node go on. Returns the state that the kernel shows.
+    pub(crate) async fn resume(&mut self, name: &str, pid: u32) -> anyhow::Result<char> {
         let node = self.node_mut(name);
         match std::mem::replace(&mut node.state, State::Down) {
-            State::Paused(process) => {
+            State::Paused(process) if process.pid() == pid => {
                 let seen = process.resume().await;
                 node.state = State::Running(process);
                 seen
             }
             other => {
                 node.state = other;
-                bail!("node {name} is not paused");
+                bail!("pid {pid} of node {name} is not paused");
             }
         }
     }
@@ -336,11 +348,11 @@ impl Cluster {
         Ok(pid)
     }
 
-    /// Ends the starvation of a node. Nothing if it has ended meanwhile.
-    pub(crate) async fn feed(&mut self, name: &str) -> anyhow::Result<Option<Starved>> {
+    /// Ends the starvation of a node's process. Nothing if that has ended meanwhile.
+    pub(crate) async fn feed(&mut self, name: &str, pid: u32) -> anyhow::Result<Option<Starved>> {
         let node = self.node_mut(name);
         match std::mem::replace(&mut node.state, State::Down) {
-            State::Starved(process, starving) => {
+            State::Starved(process, starving) if process.pid() == pid => {
                 let starved = starving.end().await;
                 process.continued();
                 node.state = State::Running(process);
@@ -358,16 +370,19 @@ impl Cluster {
         self.ensure_up(&[name.to_string()])?;
         let process = self.nodes[name].state.process().context("it is up")?;
         let pid = process.pid();
+        ensure!(!self.limited.contains(&pid), "pid {pid} of node {name} is limited already");
         let log = process.log().to_path_buf();
         let length = std::fs::metadata(&log).map_or(0, |log| log.len());
         let before = kernel::open_files_limit(pid)?;
         kernel::limit_open_files(pid, files)?;
         let after = kernel::open_files_limit(pid)?;
+        self.limited.insert(pid);
         Ok(Limited { pid, before, after, log: (log, length) })
     }
 
     /// Gives a process that was limited back what it could have, if it is still there. Returns what the kernel says.
     pub(crate) fn lift_limit(&mut self, name: &str, was: &Limited) -> anyhow::Result<Option<u64>> {
+        self.limited.remove(&was.pid);
         if self.pid(name).ok() != Some(was.pid) {
             return Ok(None);
         }

@@ -7,18 +7,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rustix::process::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::kernel::{signal_group, wait_for_state};
+use super::kernel::{signal_group, wait_for_state, wait_until_ended};
 use super::spawner::Spawner;
 use crate::ledger::Ledger;
 
 /// What a node may print into its log; the rest is counted and thrown away.
 const LOG_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// How long the rest of what a node printed is waited for when it has ended.
+const LOG_GRACE: Duration = Duration::from_millis(200);
+const LOG_POLL: Duration = Duration::from_millis(2);
 /// Lines of the log that are shown when a node ends by itself.
 const LAST_LINES: usize = 10;
 
@@ -82,7 +86,14 @@ impl Process {
         let (status_sender, status) = watch::channel(None);
         // Until it is ready, its end is told to whoever waits for that.
         let expected = Arc::new(AtomicBool::new(true));
-        let logging = follow_output(&mut child, log, ready_sender)?;
+        let logging = match follow_output(&mut child, log, ready_sender) {
+            Ok(logging) => logging,
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(error);
+            }
+        };
         let exit = Exit {
             node: node.to_string(),
             incarnation,
@@ -245,7 +256,7 @@ fn follow_output(
     child: &mut Child,
     log: &Path,
     ready: oneshot::Sender<SocketAddr>,
-) -> anyhow::Result<Vec<std::thread::JoinHandle<()>>> {
+) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let file =
         std::fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     let log = Arc::new(std::sync::Mutex::new(CappedLog { file, written: 0 }));
@@ -323,7 +334,7 @@ fn last_lines(log: &Path) -> Vec<String> {
 /// Waits for the end of a process, in a thread of its own.
 struct Waiter {
     child: Child,
-    logging: Vec<std::thread::JoinHandle<()>>,
+    logging: Vec<JoinHandle<()>>,
     exit: Exit,
     log: PathBuf,
     expected: Arc<AtomicBool>,
@@ -336,12 +347,16 @@ impl Waiter {
         status_sender: &watch::Sender<Option<ExitStatus>>,
         exits: &mpsc::UnboundedSender<Exit>,
     ) {
-        let Ok(status) = self.child.wait() else { return };
         let pid = self.exit.pid;
-        // What is left of the group (a node may have children of its own) goes with its leader, and closes the pipes.
+        wait_until_ended(pid);
+        // What is left of the group (a node may have children of its own) goes with its leader, and closes the pipes. The pid is still ours: the end
+        // has not been taken note of.
         signal_group(pid, Signal::KILL);
-        for thread in self.logging {
-            let _ = thread.join();
+        let Ok(status) = self.child.wait() else { return };
+        // A child that left the group may hold the pipes for as long as it likes.
+        let patience = Instant::now() + LOG_GRACE;
+        while !self.logging.iter().all(JoinHandle::is_finished) && Instant::now() < patience {
+            std::thread::sleep(LOG_POLL);
         }
         self.ledger.ended(pid);
         // First this, then the question whether the end is a death: see `ready`.

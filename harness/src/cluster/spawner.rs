@@ -30,6 +30,7 @@ impl Spawner {
             for (mut command, reply) in queue {
                 let _ = reply.send(spawn(&mut command, &book));
             }
+            drop(book);
             // All handles are gone, but the nodes may not be: their lives hang on this thread.
             loop {
                 std::thread::park();

@@ -68,8 +68,8 @@ impl Conductor {
         Self { tasks, waiting }
     }
 
-    /// Stops, and says which faults were waiting for something that never came, and had to come.
-    pub(super) fn stop(mut self) -> Vec<(PlannedFault, Cue)> {
+    /// Stops, and says which steps were waiting for something that never came, and had to come.
+    pub(super) fn stop(mut self) -> Vec<Step> {
         self.tasks.abort_all();
         let mut waiting: Vec<Step> = Vec::new();
         while let Ok(message) = self.waiting.try_recv() {
@@ -78,11 +78,8 @@ impl Conductor {
                 Waiting::NoMore(step) => waiting.retain(|other| *other != step),
             }
         }
-        let required = waiting.into_iter().filter(|step| step.required);
-        let faults = required.filter_map(|step| step.cue.map(|cue| (step.faults, cue)));
-        faults
-            .flat_map(|(faults, cue)| faults.into_iter().map(move |each| (each, cue.clone())))
-            .collect()
+        waiting.retain(|step| step.required);
+        waiting
     }
 }
 
@@ -110,6 +107,8 @@ impl Follower {
         let unmatched = self.cue(&step).await;
         let begin = tokio::time::Instant::now();
         for planned in &step.faults {
+            // Whoever it strikes is waited for here: the injector does one thing at a time, and would keep others from ending.
+            self.events.find_targets(&planned.fault).await;
             let forever = step.lasts == Lasts::Ever;
             let (cue, unmatched) = (step.cue.clone(), unmatched.clone());
             let (planned, step) = (planned.clone(), (self.number, place));

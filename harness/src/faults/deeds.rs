@@ -18,6 +18,13 @@ pub(crate) struct Deeds {
     events: Option<Events>,
 }
 
+/// When a fault begins.
+pub(super) struct Beginning {
+    /// How many leaders there had been.
+    leaders: u64,
+    moment: Moment,
+}
+
 impl Deeds {
     /// An empty file.
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
@@ -31,15 +38,18 @@ impl Deeds {
         self.events = Some(events);
     }
 
-    /// When a fault begins that is about to.
-    pub(super) fn beginning(&self) -> Option<Moment> {
+    /// When a fault begins that is about to: for [`Self::began`], if it comes to that.
+    pub(super) fn beginning(&self) -> Option<Beginning> {
         let events = self.events.as_ref()?;
-        events.fault_begins();
-        Some(events.moment())
+        Some(Beginning { leaders: events.leaders(), moment: events.moment() })
     }
 
     /// What it came to.
-    pub(super) fn began(&mut self, due: &Due, moment: Moment, action: &str) {
+    pub(super) fn began(&mut self, due: &Due, beginning: Beginning, action: &str) {
+        let Beginning { leaders, moment } = beginning;
+        if let Some(events) = &self.events {
+            events.fault_began(leaders);
+        }
         let PlannedFault { id, fault, seed } = due.planned.clone();
         let on = match &due.cue {
             Some(Cue::On(trigger)) => Some(trigger.clone()),

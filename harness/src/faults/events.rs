@@ -10,10 +10,12 @@ use crate::links::{LinkName, MessageRelay, Occurrence};
 use crate::observer::{Board, Observer};
 use crate::plan::{self, Cue, Surroundings};
 use crate::recorder::Recorder;
-use crate::workload::{Behind, MessageEvent, Moment, Target, Trigger};
+use crate::workload::{Behind, Fault, MessageEvent, Moment, Target, Trigger};
 
 /// How often it is looked whether something has come that nobody tells of.
 const LOOK: Duration = Duration::from_millis(1);
+/// How long a fault waits for whom it strikes.
+const TARGET_LIMIT: Duration = Duration::from_secs(5);
 /// How much later than in the run that is repeated a moment may come; then its time alone must do.
 const AGAIN_SLACK: Duration = Duration::from_secs(5);
 
@@ -52,9 +54,14 @@ impl Events {
         Self { recorder, observer, relay, names, start: Instant::now(), operations, leaders }
     }
 
-    /// A fault is about to begin.
-    pub(super) fn fault_begins(&self) {
-        self.leaders.get_or_init(|| self.observer.terms_led());
+    /// A fault was put in force, before which there had been so many leaders, counted as by [`Self::leaders`].
+    pub(super) fn fault_began(&self, leaders: u64) {
+        self.leaders.get_or_init(|| leaders);
+    }
+
+    /// How many terms have had a leader so far.
+    pub(super) fn leaders(&self) -> u64 {
+        self.observer.terms_led()
     }
 
     /// When clients began.
@@ -76,7 +83,7 @@ impl Events {
         match cue {
             Cue::On(Trigger::Leader(_)) => self.new_leader().await,
             Cue::On(Trigger::Operations(count)) => {
-                let goal = completed(&self.recorder) + count;
+                let goal = completed(&self.recorder).saturating_add(*count);
                 while completed(&self.recorder) < goal {
                     tokio::time::sleep(LOOK).await;
                 }
@@ -87,6 +94,16 @@ impl Events {
             Cue::Again(moment) => return self.again(moment).await,
         }
         Came::Yes
+    }
+
+    /// Waits a while until there is a leader, or a candidate, where a fault strikes one.
+    pub(super) async fn find_targets(&self, fault: &Fault) {
+        if fault.needs_leader() {
+            self.observer.find_leader(TARGET_LIMIT).await;
+        }
+        if fault.needs_candidate() {
+            self.observer.find_candidates(TARGET_LIMIT).await;
+        }
     }
 
     async fn new_leader(&self) {
@@ -143,7 +160,7 @@ impl Events {
             last.extend(ends(&board));
             let node = self.node(&behind.node, seed).and_then(|node| last.get(&node).copied());
             if let (Some(own), Some(committed)) = (node, committed(&board))
-                && own + behind.entries <= committed
+                && own.saturating_add(behind.entries) <= committed
             {
                 return;
             }

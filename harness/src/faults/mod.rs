@@ -31,14 +31,12 @@ use self::process::{Away, Hungry, Limits, Paused, Restarting, Upgraded, Wiped};
 use crate::cluster::{Cluster, Exit};
 use crate::links::{MessageRelay, Network};
 use crate::observer::{Leader, Observer};
-use crate::plan::{Cue, Damage, PlannedFault, Schedule, Surroundings};
+use crate::plan::{Cue, Damage, PlannedFault, Schedule, Step, Surroundings};
 use crate::recorder::{Line, Recorder};
 use crate::workload::{Budget, Fault};
 
-/// How long a fault that targets the leader looks for one before it gives up, loudly.
-const FIND_LEADER_LIMIT: Duration = Duration::from_secs(5);
-/// As long a fault that targets a candidate waits until somebody is one.
-const FIND_CANDIDATE_LIMIT: Duration = Duration::from_secs(5);
+/// How long the injector looks for the leader or a candidate, which there was a moment ago, before the fault is given up, loudly.
+const FIND_LIMIT: Duration = Duration::from_secs(1);
 
 /// The fault injector and what it works on.
 pub(crate) struct Nemesis {
@@ -143,11 +141,28 @@ impl Nemesis {
                 () = stop.cancelled() => break,
             }
         }
-        for (planned, cue) in conductor.stop() {
-            let Cue::On(trigger) = cue else { continue };
-            let why = format!("it waited for {}, which never came", trigger.describe());
-            self.record(&planned, names(&planned.fault).0, Stage::Plan, plan(&planned), None);
-            self.not_applied(&planned, why);
+        for step in conductor.stop() {
+            self.never_came(&step);
+        }
+    }
+
+    /// Notes that a step was not done, for what it waited for never came. If it does nothing itself, those that follow would have.
+    fn never_came(&self, step: &Step) {
+        let what = match &step.cue {
+            Some(Cue::On(trigger)) => trigger.describe(),
+            Some(Cue::Again(moment)) => {
+                format!("{} operations and {} leaders", moment.operations, moment.leaders)
+            }
+            None => return,
+        };
+        let why = format!("it waited for {what}, which never came");
+        if step.faults.is_empty() {
+            let what = format!("a step of a sequence was not gone through: {why}");
+            self.parts.recorder.record(Line::nemesis("problem", json!({ "what": what })));
+        }
+        for planned in &step.faults {
+            self.record(planned, names(&planned.fault).0, Stage::Plan, plan(planned), None);
+            self.not_applied(planned, why.clone());
         }
     }
 
@@ -249,11 +264,11 @@ impl Nemesis {
             return;
         }
         self.record(planned, names(&planned.fault).0, Stage::Plan, plan(planned), None);
-        let moment = self.parts.deeds.beginning();
+        let beginning = self.parts.deeds.beginning();
         match self.apply(planned, &now).await {
             Ok((action, evidence, applied)) => {
-                if let Some(moment) = moment {
-                    self.parts.deeds.began(due, moment, &action);
+                if let Some(beginning) = beginning {
+                    self.parts.deeds.began(due, beginning, &action);
                 }
                 let mut done = merged(json!({ "action": action }), evidence);
                 if let Some(why) = &due.unmatched {
@@ -279,11 +294,11 @@ impl Nemesis {
     /// Looks whom the targets of a fault mean.
     async fn now(&self, planned: &PlannedFault) -> Now {
         let leader = match planned.fault.needs_leader() {
-            true => self.parts.observer.find_leader(FIND_LEADER_LIMIT).await,
+            true => self.parts.observer.find_leader(FIND_LIMIT).await,
             false => None,
         };
         let candidates = match planned.fault.needs_candidate() {
-            true => self.parts.observer.find_candidates(FIND_CANDIDATE_LIMIT).await,
+            true => self.parts.observer.find_candidates(FIND_LIMIT).await,
             false => Vec::new(),
         };
         Now { running: self.parts.cluster.running(), leader, candidates }
@@ -300,11 +315,21 @@ impl Nemesis {
 
     /// Why the system need not bear this on top of what is broken already; nothing if it must.
     fn beyond_budget(&self, more: &Damage) -> Option<String> {
-        let names = &self.parts.names;
+        let voters = self.voters();
         let sum = self.damage().with(more);
-        let whole = sum.whole(names).len();
-        let new = *more != Damage::default() && !sum.is_tolerable(names);
-        new.then(|| format!("{whole} of {} nodes would run and reach each other", names.len()))
+        let whole = sum.whole(&voters).len();
+        let new = *more != Damage::default() && !sum.is_tolerable(&voters);
+        new.then(|| format!("{whole} of {} voters would run and reach each other", voters.len()))
+    }
+
+    /// Whose majority the system needs: the voters by the newest that a node has said, or all nodes if none has said anything.
+    fn voters(&self) -> Vec<String> {
+        let board = self.parts.observer.board();
+        let statuses = board.values().filter_map(|seen| seen.status.as_ref());
+        match statuses.max_by_key(|status| (status.term, status.commit)) {
+            Some(status) => status.members.voters.iter().map(ToString::to_string).collect(),
+            None => self.parts.names.clone(),
+        }
     }
 
     /// The nodes that run and reach each other, as far as we know.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::identity::{Identity, marked, place};
+use super::identity::{self, Identity, marked, place};
 use super::{FILE, Head, Line, Undo, append};
 
 /// What was found in the directory of runs.
@@ -19,6 +19,9 @@ pub(crate) struct Found {
     /// What could not be undone or read, a sentence each.
     pub(crate) failed: Vec<String>,
 }
+
+/// How often we look again for what nodes started while they were being ended.
+const LOOKS: u32 = 5;
 
 /// A ledger that its harness did not close, and never will.
 struct Abandoned {
@@ -34,14 +37,27 @@ struct Abandoned {
 ///
 /// If the directory cannot be read. What is wrong with one run is no error of the others.
 pub(crate) fn cleanup(runs: &Path) -> anyhow::Result<Found> {
+    anyhow::ensure!(
+        !runs.join(FILE).exists(),
+        "{} is the directory of one run: name the directory of all runs",
+        runs.display()
+    );
     let mut found = Found::default();
     let mut abandoned = Vec::new();
     let entries =
         std::fs::read_dir(runs).with_context(|| format!("cannot read {}", runs.display()))?;
     for entry in entries.flatten() {
         // `latest` is a link to one of the others.
-        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) || !entry.path().join(FILE).exists() {
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
+        }
+        match entry.path().join(FILE).try_exists() {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(error) => {
+                found.failed.push(format!("{}: {error}", entry.path().display()));
+                continue;
+            }
         }
         match examine(&entry.path()) {
             Ok(State::Closed) => {}
@@ -56,6 +72,14 @@ pub(crate) fn cleanup(runs: &Path) -> anyhow::Result<Found> {
     for run in &abandoned {
         let children = marked.iter().filter(|(_, mark)| *mark == run.head.mark);
         run.undo(children.map(|(process, _)| process), &mut found);
+    }
+    // One that was being started while we looked is there now.
+    for _ in 0..LOOKS {
+        let late = if marks.is_empty() { Vec::new() } else { identity::marked(&marks) };
+        let ended = late.iter().filter(|(process, _)| process.end().is_ok());
+        if ended.count() == 0 {
+            break;
+        }
     }
     Ok(found)
 }

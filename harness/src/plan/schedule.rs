@@ -77,7 +77,6 @@ impl Schedule {
     }
 
     /// All faults, in the order of their names.
-    #[cfg(test)]
     pub(crate) fn faults(&self) -> impl Iterator<Item = &PlannedFault> {
         let steps = self.occurrences.iter().flat_map(|occurrence| &occurrence.steps);
         steps.flat_map(|step| &step.faults)

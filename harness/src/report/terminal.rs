@@ -121,8 +121,10 @@ fn closing(
         }
         let _ = writeln!(text, "seed         {}\nagain        {}", info.seed, info.command);
     }
-    if let Some(directory) = directory {
-        let _ = writeln!(text, "report       {}", directory.join("report.html").display());
+    // A run that was killed has none.
+    let report = directory.map(|directory| directory.join("report.html"));
+    if let Some(report) = report.filter(|report| info.is_some() || report.exists()) {
+        let _ = writeln!(text, "report       {}", report.display());
     }
     let _ = writeln!(text, "verdict      {}", cause(judgement));
     text

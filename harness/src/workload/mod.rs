@@ -38,6 +38,7 @@ pub(crate) use rule::{Choice, FaultRule, Lasts, RuleStep, Weighted, When};
 pub(crate) use shape::{Budget, ReadPath, Routing, Workload};
 pub(crate) use trigger::{Behind, MessageEvent, Moment, Trigger};
 pub(crate) use units::{duration_words, share_words};
+pub(crate) use validate::{objection_to, objection_to_name};
 pub(crate) use work::{Work, WorkKind};
 
 #[cfg(test)]

@@ -79,6 +79,11 @@ impl Node {
         }
     }
 
+    /// A document of which nothing is known.
+    pub(super) fn nowhere() -> Self {
+        Self { place: Place { line: 0, column: 0 }, content: Content::Scalar }
+    }
+
     /// The node at a path, as far as the path leads.
     pub(super) fn at(&self, path: &[Segment]) -> &Self {
         let Some((first, rest)) = path.split_first() else { return self };

@@ -44,6 +44,23 @@ pub(super) fn validate(workload: &Workload, map: &Node) -> Vec<Diagnostic> {
     check.problems
 }
 
+/// Why a workload cannot be called what it is called, if so.
+pub(crate) fn objection_to_name(workload: &Workload) -> Option<String> {
+    first_objection(workload, |check| check.name())
+}
+
+/// Why a fault that stands elsewhere, as in the schedule of a run, does not go with a workload, if so.
+pub(crate) fn objection_to(workload: &Workload, fault: &Fault) -> Option<String> {
+    first_objection(workload, |check| check.fault(&[], fault))
+}
+
+fn first_objection(workload: &Workload, check: impl FnOnce(&mut Validation<'_>)) -> Option<String> {
+    let map = Node::nowhere();
+    let mut validation = Validation { workload, map: &map, problems: Vec::new() };
+    check(&mut validation);
+    validation.problems.into_iter().next().map(|problem| problem.message)
+}
+
 struct Validation<'a> {
     workload: &'a Workload,
     map: &'a Node,

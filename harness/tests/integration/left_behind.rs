@@ -119,3 +119,29 @@ fn a_run_that_ends_closes_its_ledger() {
     let nowhere = place.output(&["cleanup", "--out", "nowhere"]);
     assert_eq!(nowhere.status.code(), Some(2), "{}", text(&nowhere));
 }
+
+/// A node that first starts a process which leaves its group and holds its pipes, and tells its pid.
+fn with_escaped_child() -> String {
+    let faultline = env!("CARGO_BIN_EXE_faultline");
+    format!("#!/bin/sh\nsetsid sleep 300 &\necho $! >> escaped\nexec {faultline} \"$@\"\n")
+}
+
+#[test]
+fn a_child_that_left_the_group_of_its_node_hides_no_end_and_does_not_outlive_the_run() {
+    let place = Place::new();
+    let kill = "faults: [{ at: 200ms, for: 300ms, all_of: [kill: { node: n1 }] }]\n";
+    place.file("w.yaml", &format!("{}{kill}", QUIET.replace("1s", "2s")));
+    let script = with_escaped_child()
+        .replace("escaped", &place.path().join("escaped").display().to_string());
+    place.script("node.sh", &script);
+    let run = place.output(&["run", "w.yaml", "--seed", "1", "--node-bin", "node.sh"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run));
+    assert!(text(&run).contains("killed (signal 9), back as pid"), "{}", text(&run));
+    let escaped = std::fs::read_to_string(place.path().join("escaped")).unwrap();
+    assert_eq!(escaped.lines().count(), 4, "one a node, and one of the node that came back");
+    for pid in escaped.lines() {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let is_sleep = stat.contains("(sleep)") && !stat.contains(") Z ");
+        assert!(!is_sleep, "{stat}");
+    }
+}

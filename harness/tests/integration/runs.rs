@@ -304,6 +304,71 @@ fn a_relay_that_ignores_its_faults_is_found_out() {
 }
 
 #[test]
+fn what_never_comes_proves_nothing_even_where_nothing_but_waiting_hangs_on_it() {
+    let place = Place::new();
+    let sequence = "[{ on: { operations: 100000 }, sequence: [{ wait: 100ms }, \
+                    { for: 100ms, all_of: [kill: { node: any }] }] }]";
+    place.file("w.yaml", &workload("1s", sequence));
+    let run = place.output(&["run", "w.yaml", "--seed", "1"]);
+    assert_eq!(run.status.code(), Some(3), "{}", text(&run));
+    assert!(text(&run).contains("100000 operations, which never came"), "{}", text(&run));
+}
+
+#[test]
+fn a_fault_that_waits_for_a_leader_keeps_no_other_from_ending() {
+    let place = Place::new();
+    let faults = "[{ at: 300ms, for: 1s, all_of: [kill: { node: majority }] }, \
+                  { at: 800ms, for: 200ms, all_of: [partition: { isolate: leader }] }]";
+    place.file("w.yaml", &workload("4s", faults));
+    let run = place.output(&["run", "w.yaml", "--seed", "1"]);
+    // When the majority is back there is a leader again, and the partition finds whom it wants.
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run));
+}
+
+#[test]
+fn a_full_output_ends_nothing() {
+    let place = Place::new();
+    place.file("w.yaml", &workload("1s", "[]"));
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut run = place.faultline(&["run", "w.yaml", "--seed", "1"]);
+    let status = run.stdout(full()).stderr(full()).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert!(place.path().join("runs/latest/report.html").exists());
+}
+
+#[test]
+fn a_replay_of_what_the_workload_does_not_have_is_bad_input() {
+    let place = Place::new();
+    let faults = "[{ at: 200ms, for: 300ms, all_of: [kill: { node: n1 }] }]";
+    place.file("w.yaml", &workload("1s", faults));
+    let run = place.output(&["run", "w.yaml", "--seed", "1"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run));
+    for (file, from, to, words) in [
+        (
+            "schedule.jsonl",
+            "\"node\":\"n1\"",
+            "\"node\":\"n9\"",
+            "schedule.jsonl: there is no node n9",
+        ),
+        (
+            "run.json",
+            "\"workload\": \"w\"",
+            "\"workload\": \"../w\"",
+            "run.json: a name has letters",
+        ),
+    ] {
+        let path = place.path().join("runs/latest").join(file);
+        let good = std::fs::read_to_string(&path).unwrap();
+        assert!(good.contains(from), "{good}");
+        std::fs::write(&path, good.replace(from, to)).unwrap();
+        let replay = place.output(&["replay", "runs/latest"]);
+        assert_eq!(replay.status.code(), Some(2), "{}", text(&replay));
+        assert!(text(&replay).contains(words), "{}", text(&replay));
+        std::fs::write(&path, good).unwrap();
+    }
+}
+
+#[test]
 fn a_recorder_that_loses_completions_or_time_is_found_out() {
     let place = Place::new();
     // One key is read back by one operation, after which its process does nothing.

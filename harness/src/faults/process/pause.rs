@@ -20,10 +20,12 @@ pub(in super::super) async fn pause(
     for name in names {
         match cluster.pause(name).await {
             Ok((pid, state)) => nodes.push((name.clone(), pid, state)),
-            Err(error) => {
+            Err(mut error) => {
                 // What is half done is undone: the fault is not applied.
-                for (name, ..) in nodes {
-                    cluster.resume(&name).await?;
+                for (name, pid, _) in nodes {
+                    if let Err(worse) = cluster.resume(&name, pid).await {
+                        error = error.context(format!("{worse:#}"));
+                    }
                 }
                 return Err(error);
             }
@@ -45,7 +47,7 @@ impl Paused {
             report.effective &= state == 'T';
             let mut line = json!({ "node": node, "pid": pid, "state": state });
             let done = format!("pid {pid} stopped (state {state})");
-            match cluster.resume(&node).await {
+            match cluster.resume(&node, pid).await {
                 Ok(resumed) => {
                     report.words.push(format!("{done}, then continued (state {resumed})"));
                     line["resumed"] = json!(resumed);

@@ -34,7 +34,7 @@ impl Hungry {
         let mut report = Report::new();
         for (node, pid) in self.nodes {
             let mut line = json!({ "node": node, "pid": pid });
-            match cluster.feed(&node).await {
+            match cluster.feed(&node, pid).await {
                 Ok(Some(Starved { stops, stops_seen, wall, cpu })) => {
                     report.effective &= stops_seen > 0;
                     report.words.push(format!(

@@ -13,6 +13,7 @@ use checker::history::{Event, EventType, Process, Stage};
 use checker::verdict::OutcomeCounts;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::sabotage::Sabotage;
 use crate::watch::Feed;
@@ -47,6 +48,8 @@ struct State {
     feed: Option<Feed>,
     /// What of the recorder is broken on purpose.
     sabotage: Option<Sabotage>,
+    /// Whom to stop when nothing can be recorded any more.
+    stop: Option<CancellationToken>,
 }
 
 /// What is recorded, beside the index and the time that the recorder adds.
@@ -93,6 +96,7 @@ impl Recorder {
             failed: None,
             feed: None,
             sabotage: None,
+            stop: None,
         };
         Ok(Self { epoch: monotonic(), state: Mutex::new(state), completed: AtomicU64::new(0) })
     }
@@ -168,6 +172,11 @@ impl Recorder {
         self.state.lock().expect("no thread panics while it records").phase.clone()
     }
 
+    /// Stops a run when nothing can be recorded any more.
+    pub(crate) fn stops(&self, run: CancellationToken) {
+        self.state.lock().expect("no thread panics while it records").stop = Some(run);
+    }
+
     /// The first write that failed, if one did.
     pub(crate) fn failure(&self) -> Option<String> {
         let state = self.state.lock().expect("no thread panics while it records");
@@ -203,6 +212,9 @@ impl State {
         line.push(b'\n');
         if let Err(error) = self.file.write_all(&line) {
             self.failed = Some(error);
+            if let Some(stop) = &self.stop {
+                stop.cancel();
+            }
             return;
         }
         self.next_index += 1;

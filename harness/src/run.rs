@@ -176,6 +176,7 @@ async fn record(
     };
     // A violation stops a run like an interruption: what was broken is healed, and what there is judged.
     let stop = interrupt.child_token();
+    recorder.stops(stop.clone());
     let watch = watch(workload, options, directory, &recorder, &stop)?;
     let mut stage = Stage::set(workload, seed, options, directory, &recorder).await?;
     let progress = stage.show_progress(workload);

@@ -35,12 +35,17 @@ fn fault(plan: &Event, done: Option<&Event>, end: Option<&Event>) -> FaultReport
     FaultReport {
         id: plan.fault.clone().unwrap_or_default(),
         kind: kind.cloned().unwrap_or_else(|| plan.f.clone()),
-        action: text(done, "action").unwrap_or_else(|| plan.value.to_string()),
+        action: text(done, "action").unwrap_or_else(|| in_words(&plan.value)),
         began: done.map(|event| event.time),
         ended: end.map(|event| event.time),
         effective: end.is_some_and(|end| end.value["effective"] == true),
         effect,
     }
+}
+
+/// A fault as it was planned, without the marks that only programs need: `{partition: {isolate: leader}}`.
+fn in_words(plan: &Value) -> String {
+    plan.to_string().replace('"', "").replace(':', ": ").replace(',', ", ")
 }
 
 /// Judges a history.

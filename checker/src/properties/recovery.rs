@@ -3,20 +3,27 @@
 use std::time::Duration;
 
 use super::host::Host;
-use crate::history::{History, Outcome};
+use crate::history::{Event, History, Outcome, Stage, View};
 use crate::verdict::{CheckReport, Verdict, Violation};
 
 /// Name of the check.
 pub const NAME: &str = "recovery";
 
-/// Whether an operation that began after the heal succeeded within the limit, counted from the first that did, and not counting the time in which the
+/// Whether an operation that began after the heal succeeded within the limit, counted from when somebody asked, and not counting the time in which the
 /// host was slow: before somebody asks nobody can be served.
 pub(crate) fn check(history: &History, within: Duration, host: &Host) -> CheckReport {
     let Some(heal) = history.phase("heal").map(|event| event.time) else {
         return CheckReport::new(NAME, Verdict::Unknown, "the run ended before its heal");
     };
     let after = || history.views().filter(|operation| operation.invoked_time() >= heal);
-    let asked = after().map(|operation| operation.invoked_time()).min().unwrap_or(heal);
+    // Who was still waiting then had asked already.
+    let waits = |operation: &View<'_>| {
+        operation.invoked_time() < heal && operation.completed_time().is_none_or(|end| end > heal)
+    };
+    let asked = match history.views().any(|operation| waits(&operation)) {
+        true => heal,
+        false => after().map(|operation| operation.invoked_time()).min().unwrap_or(heal),
+    };
     let ok = after().filter(|operation| operation.outcome() == Outcome::Ok);
     let first = ok.filter_map(|o| o.completed_time()).min();
     let first = first.map(|end| Duration::from_nanos(end - asked));
@@ -37,6 +44,12 @@ pub(crate) fn check(history: &History, within: Duration, host: &Host) -> CheckRe
             Verdict::Unknown,
             "interrupted before the system had served again",
         ),
+        _ if let Some(fault) = beyond_for_ever(history, heal) => {
+            let detail = format!(
+                "with {fault}, which was not healed, there was no majority that could have served"
+            );
+            CheckReport::new(NAME, Verdict::Unknown, detail)
+        }
         first => {
             let seen = first.map_or_else(
                 || "never served again".to_string(),
@@ -64,9 +77,22 @@ pub(crate) fn check(history: &History, within: Duration, host: &Host) -> CheckRe
     }
 }
 
+/// A fault that was to stay in force, and broke more than a system must bear.
+fn beyond_for_ever(history: &History, heal: u64) -> Option<&str> {
+    let ended = |id: &str| {
+        let same = |event: &&Event| event.fault.as_deref() == Some(id);
+        let ends =
+            history.nemesis().iter().filter(same).filter(|event| event.stage == Some(Stage::End));
+        ends.into_iter().any(|end| end.time <= heal)
+    };
+    let beyond = history.nemesis().iter().filter(|event| event.value["beyond_budget"].is_string());
+    beyond.filter_map(|event| event.fault.as_deref()).find(|id| !ended(id))
+}
+
 /// When the recording ends.
 fn end(history: &History) -> u64 {
-    history.events().checked_sub(1).map_or(0, |last| history.time(last))
+    let last = || history.events().checked_sub(1).map_or(0, |last| history.time(last));
+    history.phase("end").map_or_else(last, |end| end.time)
 }
 
 fn interrupted(history: &History) -> bool {
@@ -75,9 +101,10 @@ fn interrupted(history: &History) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::faults_effective::tests::nemesis;
     use super::super::host::tests::noise;
     use super::*;
-    use crate::history::tests::history as recorded;
+    use crate::history::tests::{history as recorded, of_nemesis};
 
     /// Judged on a host that was never slow.
     fn check(history: &History, within: Duration) -> CheckReport {
@@ -117,6 +144,16 @@ mod tests {
             (3_000_000_000, "nemesis info phase {\"phase\":\"end\",\"interrupted\":false}"),
         ]);
         assert_eq!(check(&early, within).verdict, Verdict::Invalid);
+        // Who waited all the time had asked; and what began before the heal is no sign of life.
+        let waiting = recorded(&[
+            (0, "0 invoke read null"),
+            (1, "nemesis info phase {\"phase\":\"heal\"}"),
+            (5_000_000_000, "0 ok read 1"),
+            (5_000_000_001, "1 invoke read null"),
+            (5_000_000_002, "1 ok read 1"),
+            (6_000_000_000, "nemesis info phase {\"phase\":\"end\",\"interrupted\":false}"),
+        ]);
+        assert_eq!(check(&waiting, within).verdict, Verdict::Invalid);
         // Nobody asked for a while.
         let late = recorded(&[
             (1, "nemesis info phase {\"phase\":\"heal\"}"),
@@ -125,6 +162,29 @@ mod tests {
             (6_000_000_000, "nemesis info phase {\"phase\":\"end\",\"interrupted\":false}"),
         ]);
         assert_eq!(check(&late, within).verdict, Verdict::Valid);
+    }
+
+    #[test]
+    fn nobody_can_expect_a_majority_that_is_lost_for_ever() {
+        let at = |time, event| Event { time, ..event };
+        let phases = || {
+            [
+                at(1, nemesis("phase", r#"{"phase":"heal"}"#)),
+                at(3_000_000_000, nemesis("phase", r#"{"phase":"end","interrupted":false}"#)),
+            ]
+        };
+        let of_fault = |stage, value| {
+            let fault = Some("f1".to_string());
+            Event { fault, stage: Some(stage), ..nemesis("kill", value) }
+        };
+        let done = of_fault(Stage::Done, r#"{"action":"kill n1, n2","beyond_budget":"1 of 3"}"#);
+        let judged = |faults: Vec<Event>| {
+            let events = faults.into_iter().chain(phases()).collect();
+            check(&of_nemesis(events), Duration::from_secs(2)).verdict
+        };
+        assert_eq!(judged(vec![]), Verdict::Invalid);
+        assert_eq!(judged(vec![done.clone()]), Verdict::Unknown);
+        assert_eq!(judged(vec![done, of_fault(Stage::End, "{}")]), Verdict::Invalid);
     }
 
     #[test]

@@ -61,7 +61,7 @@ enum Operation {
         #[arg(long, value_name = "NODE")]
         at: Option<NodeId>,
     },
-    /// Set a register
+    /// Set a register to an integer
     Put {
         key: String,
         #[arg(allow_negative_numbers = true)]

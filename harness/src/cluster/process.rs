@@ -41,6 +41,8 @@ pub(crate) struct Exit {
 pub(crate) enum StartError {
     #[error("ended before it was ready ({status}); its log {} ends with:\n{}", log.display(), indent(last_lines))]
     Ended { status: String, log: PathBuf, last_lines: Vec<String> },
+    #[error("said that it was {id} when it was ready")]
+    AnotherNode { id: String },
     #[error("was not ready after {} s; its log {} ends with:\n{}", limit.as_secs(), log.display(), indent(last_lines))]
     TimedOut { limit: Duration, log: PathBuf, last_lines: Vec<String> },
 }
@@ -55,11 +57,12 @@ fn indent(lines: &[String]) -> String {
 /// A running process, the leader of a process group of its own. Killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
+    node: String,
     pid: u32,
     log: PathBuf,
     /// Set before we end it ourselves, so that the end is not taken for a death.
     expected: Arc<AtomicBool>,
-    ready: Option<oneshot::Receiver<SocketAddr>>,
+    ready: Option<oneshot::Receiver<Ready>>,
     address: Option<SocketAddr>,
     /// What of it must be undone if we cannot.
     ledger: Arc<Ledger>,
@@ -114,7 +117,8 @@ impl Process {
             .name(format!("wait-{node}"))
             .spawn(move || waiter.wait(&status_sender, &exits))?;
         let ready = Some(ready);
-        Ok(Self { pid, log: log.into(), expected, ready, address: None, ledger, status })
+        let node = node.to_string();
+        Ok(Self { node, pid, log: log.into(), expected, ready, address: None, ledger, status })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -131,7 +135,10 @@ impl Process {
         let ready = self.ready.take().expect("a process gets ready once");
         let mut status = self.status.clone();
         tokio::select! {
-            Ok(address) = ready => {
+            Ok(Ready { id, address }) = ready => {
+                if id.as_ref().is_some_and(|id| *id != self.node) {
+                    return Err(StartError::AnotherNode { id: id.unwrap_or_default() });
+                }
                 self.address = Some(address);
                 self.expected.store(false, Ordering::SeqCst);
                 // Who ends from here on is reported as a death; who ended just before is not, but is seen here.
@@ -255,7 +262,7 @@ fn describe(status: ExitStatus) -> String {
 fn follow_output(
     child: &mut Child,
     log: &Path,
-    ready: oneshot::Sender<SocketAddr>,
+    ready: oneshot::Sender<Ready>,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let file =
         std::fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
@@ -269,8 +276,8 @@ fn follow_output(
         errors.spawn(move || copy_lines(stderr, &errors_log, |_| false))?,
         output.spawn(move || {
             let mut ready = Some(ready);
-            copy_lines(stdout, &log, |line| match (ready_address(line), ready.take()) {
-                (Some(address), Some(ready)) => ready.send(address).is_ok(),
+            copy_lines(stdout, &log, |line| match (ready_line(line), ready.take()) {
+                (Some(said), Some(ready)) => ready.send(said).is_ok(),
                 (_, unused) => {
                     ready = unused;
                     false
@@ -318,10 +325,20 @@ impl CappedLog {
     }
 }
 
-/// The address of `{"ready":{"id":"n2","addr":"127.0.0.1:41234"}}`.
-fn ready_address(line: &[u8]) -> Option<SocketAddr> {
+/// What a node says when it serves.
+#[derive(Debug, PartialEq, Eq)]
+struct Ready {
+    /// Who it is, if it says so.
+    id: Option<String>,
+    address: SocketAddr,
+}
+
+/// `{"ready":{"id":"n2","addr":"127.0.0.1:41234"}}`.
+fn ready_line(line: &[u8]) -> Option<Ready> {
     let line: serde_json::Value = serde_json::from_slice(line).ok()?;
-    line.get("ready")?.get("addr")?.as_str()?.parse().ok()
+    let ready = line.get("ready")?;
+    let address = ready.get("addr")?.as_str()?.parse().ok()?;
+    Some(Ready { id: ready["id"].as_str().map(str::to_string), address })
 }
 
 fn last_lines(log: &Path) -> Vec<String> {
@@ -375,10 +392,11 @@ mod tests {
 
     #[test]
     fn only_the_ready_line_is_the_ready_line() {
-        let address = ready_address(br#"{"ready":{"id":"n2","addr":"127.0.0.1:41234"}}"#);
-        assert_eq!(address, Some(SocketAddr::from(([127, 0, 0, 1], 41_234))));
+        let ready = ready_line(br#"{"ready":{"id":"n2","addr":"127.0.0.1:41234"}}"#);
+        let address = SocketAddr::from(([127, 0, 0, 1], 41_234));
+        assert_eq!(ready, Some(Ready { id: Some("n2".into()), address }));
         for line in ["", "ready", r#"{"ready":true}"#, r#"{"ready":{"addr":"somewhere"}}"#] {
-            assert_eq!(ready_address(line.as_bytes()), None, "{line}");
+            assert_eq!(ready_line(line.as_bytes()), None, "{line}");
         }
     }
 }

@@ -73,7 +73,7 @@ fn harden(fault: &mut Fault, random: &mut Random) {
     match fault {
         Fault::Messages(messages) => {
             for share in [&mut messages.drop, &mut messages.duplicate, &mut messages.reorder] {
-                *share = (*share * factor(random)).min(1.0);
+                *share = self::share(*share, random);
             }
             for delay in [&mut messages.delay, &mut messages.jitter] {
                 *delay = scaled(*delay, random);
@@ -85,7 +85,7 @@ fn harden(fault: &mut Fault, random: &mut Random) {
         }
         Fault::Starve(starve) => {
             let (least, most) = (*Starve::CPU.start(), *Starve::CPU.end());
-            starve.cpu = (starve.cpu * factor(random)).clamp(least, most);
+            starve.cpu = share(starve.cpu, random).clamp(least, most);
             starve.cycle = scaled(starve.cycle, random).max(Starve::CYCLE_MIN);
         }
         Fault::Limit(limit) => {
@@ -99,16 +99,22 @@ fn harden(fault: &mut Fault, random: &mut Random) {
 fn harden_packets(packets: &mut Packets, random: &mut Random) {
     let Packets { loss, reorder, duplicate, corrupt, .. } = packets;
     for share in [loss, reorder, duplicate, corrupt] {
-        *share = (*share * factor(random)).min(1.0);
+        *share = self::share(*share, random);
     }
     if let Some(bursts) = &mut packets.loss_bursts {
-        bursts.begin = (bursts.begin * factor(random)).min(1.0);
-        bursts.end = (bursts.end * factor(random)).min(1.0);
+        bursts.begin = share(bursts.begin, random);
+        bursts.end = share(bursts.end, random);
     }
     for late in [&mut packets.delay, &mut packets.jitter, &mut packets.reorder_by] {
         *late = scaled(*late, random);
     }
     packets.rate = packets.rate.map(|rate| ((rate as f64 * factor(random)) as u64).max(1));
+}
+
+/// Half to twice as much, at most all, to a hundredth of a percent, and something where it was something.
+fn share(of: f64, random: &mut Random) -> f64 {
+    let least = if of > 0.0 { 1e-4 } else { 0.0 };
+    ((of * factor(random) * 1e4).round() / 1e4).clamp(least, 1.0)
 }
 
 /// Half to twice as much, and something where it was something.

@@ -82,6 +82,10 @@ fn places_and_binaries() {
     place.script("dies.sh", "#!/bin/sh\necho 'no disk, no glory' >&2\nexit 9\n");
     let words = ["node n1", "ended before it was ready (exit status: 9)", "no disk, no glory"];
     check(&place, &["run", "good.yaml", "--node-bin", "dies.sh"], 4, &words);
+    let liar = r#"{"ready":{"id":"n7","addr":"127.0.0.1:9"}}"#;
+    place.script("lies.sh", &format!("#!/bin/sh\necho '{liar}'\nexec sleep 60\n"));
+    let words = ["node n1: said that it was n7"];
+    check(&place, &["run", "good.yaml", "--node-bin", "lies.sh"], 4, &words);
 }
 
 #[test]

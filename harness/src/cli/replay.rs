@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use checker::judge::{Question, judge};
 use checker::verdict::{ExitCode, Judgement, Verdict};
 use clap::Args;
 use serde_json::Value;
@@ -80,8 +81,16 @@ fn read(arguments: &ReplayArguments) -> Result<Recording, String> {
     };
     let info: RunInfo =
         serde_json::from_str(&text("run.json")?).map_err(|error| wrong("run.json", &error))?;
-    let judgement = serde_json::from_str(&text("verdict.json")?)
-        .map_err(|error| wrong("verdict.json", &error))?;
+    let judgement = match text("verdict.json") {
+        Ok(verdict) => {
+            serde_json::from_str(&verdict).map_err(|error| wrong("verdict.json", &error))?
+        }
+        // The run was killed before it was judged; what there is can be.
+        Err(_) => {
+            let question = Question { limits: arguments.limits.limits(), ..Question::default() };
+            judge(&dir, &question).map_err(|error| error.to_string())?.judgement
+        }
+    };
     let schedule = Schedule::again(&text("schedule.jsonl")?)
         .map_err(|error| wrong("schedule.jsonl", &error))?;
     let mut workload =

@@ -38,6 +38,9 @@ use crate::workload::{Budget, Fault};
 /// How long the injector looks for the leader or a candidate, which there was a moment ago, before the fault is given up, loudly.
 const FIND_LIMIT: Duration = Duration::from_secs(1);
 
+/// How long a node that has complained of a limit may take to end of it.
+const ENDING_GRACE: Duration = Duration::from_millis(300);
+
 /// The fault injector and what it works on.
 pub(crate) struct Nemesis {
     pub(crate) parts: Parts,
@@ -371,6 +374,13 @@ impl Nemesis {
 
     async fn end(&mut self, index: usize, unmatched: Option<String>) {
         self.note_deaths();
+        if let Applied::Limited(limits) = &self.active[index].applied
+            && limits.may_end_yet()
+        {
+            // An end that comes just now is still what the fault did, and no death.
+            tokio::time::sleep(ENDING_GRACE).await;
+            self.note_deaths();
+        }
         let Active { planned, applied, .. } = self.active.remove(index);
         let effect = match applied {
             Applied::Network(fault) => fault.heal(&self.parts.network, &planned.id),

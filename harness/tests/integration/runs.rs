@@ -366,6 +366,11 @@ fn a_replay_of_what_the_workload_does_not_have_is_bad_input() {
         assert!(text(&replay).contains(words), "{}", text(&replay));
         std::fs::write(&path, good).unwrap();
     }
+    // A run that was killed has no verdict yet.
+    std::fs::remove_file(place.path().join("runs/latest/verdict.json")).unwrap();
+    let replay = place.output(&["replay", "runs/latest"]);
+    assert_eq!(replay.status.code(), Some(0), "{}", text(&replay));
+    assert!(text(&replay).contains("valid came back in 1 of 1 runs"), "{}", text(&replay));
 }
 
 #[test]

@@ -34,8 +34,16 @@ pub(in super::super) fn limit(
     cluster.ensure_up(names)?;
     let mut nodes = Vec::new();
     for name in names {
-        let limited = cluster.limit_open_files(name, limit.open_files)?;
-        nodes.push(Node { name: name.clone(), limited, gave_up: None });
+        match cluster.limit_open_files(name, limit.open_files) {
+            Ok(limited) => nodes.push(Node { name: name.clone(), limited, gave_up: None }),
+            Err(error) => {
+                // What is half done is undone: the fault is not applied.
+                for Node { name, limited, .. } in &nodes {
+                    let _ = cluster.lift_limit(name, limited);
+                }
+                return Err(error);
+            }
+        }
     }
     let action = format!("limit {} to {} open files", words.nodes(names), limit.open_files);
     let lines: Vec<_> = nodes.iter().map(Node::line).collect();
@@ -77,6 +85,11 @@ impl Limits {
             }
             _ => false,
         }
+    }
+
+    /// Whether a node has complained and may still be ending of it.
+    pub(in super::super) fn may_end_yet(&self) -> bool {
+        self.nodes.iter().any(|node| node.gave_up.is_none() && node.complaints() > 0)
     }
 
     /// Lifts the limits, and starts again what could not go on.

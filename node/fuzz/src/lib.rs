@@ -59,6 +59,7 @@ fn config() -> Config {
         first_election_timeout_ticks: None,
         limits: Limits { retained_entries: 2, chunk_bytes_max: 2, ..Limits::default() },
         lease_ticks: None,
+        is_traced: true,
         is_readable: |state| state.len() % 2 == 0,
         seed: 1,
         bug: None,

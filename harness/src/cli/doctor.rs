@@ -4,15 +4,12 @@ use std::path::{Path, PathBuf};
 
 use checker::verdict::ExitCode;
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
 use crate::console::{err, out};
 use crate::doctor::{Capability, Finding, Means, Trial, refusal};
+use crate::report::table;
 use crate::workload::Workload;
-
-/// Tables are no wider than this where the terminal does not say how wide it is.
-const WIDTH: u16 = 140;
 
 /// Arguments of the doctor.
 #[derive(Debug, Args)]
@@ -80,14 +77,14 @@ pub(super) fn refuse<'a>(
 
 fn text(findings: &[Finding]) -> String {
     let user = rustix::process::geteuid().as_raw();
-    let mut tried = table(["", "capability", "what was seen", "needed by"]);
+    let mut tried = table(&["", "capability", "what was seen", "needed by"]);
     for Finding { capability, outcome } in findings {
         let needed = capability.needed_by();
         let needed = if needed.is_empty() { "nothing".to_string() } else { needed.join("; ") };
         let seen = outcome.as_ref().unwrap_or_else(|why| why);
         tried.add_row([word(outcome.is_ok()), capability.name(), seen.as_str(), &needed]);
     }
-    let mut faults = table(["", "fault", "why not", "how to enable it"]);
+    let mut faults = table(&["", "fault", "why not", "how to enable it"]);
     for means in Means::ALL {
         let missing = means.missing(findings);
         let why: Vec<_> = missing.iter().map(|finding| finding.reason()).collect();
@@ -100,16 +97,6 @@ fn text(findings: &[Finding]) -> String {
 
 fn word(works: bool) -> &'static str {
     if works { "works" } else { "DOES NOT" }
-}
-
-fn table(header: [&str; 4]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    if table.width().is_none() {
-        table.set_width(WIDTH);
-    }
-    table.set_header(header);
-    table
 }
 
 fn json(findings: &[Finding]) -> Value {

@@ -421,6 +421,3 @@ impl Cluster {
         node.state = State::Running(process);
     }
 }
-
-/// The end of the links on which clients are.
-pub(crate) const CLIENTS: &str = "clients";

@@ -366,6 +366,8 @@ impl Waiter {
     ) {
         let pid = self.exit.pid;
         wait_until_ended(pid);
+        // Whoever ends nodes a moment later did not end this one.
+        let uninvited = !self.expected.load(Ordering::SeqCst);
         // What is left of the group (a node may have children of its own) goes with its leader, and closes the pipes. The pid is still ours: the end
         // has not been taken note of.
         signal_group(pid, Signal::KILL);
@@ -378,7 +380,7 @@ impl Waiter {
         self.ledger.ended(pid);
         // First this, then the question whether the end is a death: see `ready`.
         let _ = status_sender.send(Some(status));
-        if !self.expected.load(Ordering::SeqCst) {
+        if uninvited || !self.expected.load(Ordering::SeqCst) {
             self.exit.status = describe(status);
             self.exit.last_lines = last_lines(&self.log);
             let _ = exits.send(self.exit);

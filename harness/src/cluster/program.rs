@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use node::reads::Reads;
 
-use super::{CLIENTS, Cluster};
+use super::Cluster;
+use crate::plan::CLIENTS;
 use crate::run::Programs;
 use crate::sabotage::Sabotage;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::identity::{self, Identity, marked, place};
+use super::identity::{Identity, end_marked, place};
 use super::{FILE, Head, Line, Undo, append};
 
 /// What was found in the directory of runs.
@@ -19,9 +19,6 @@ pub(crate) struct Found {
     /// What could not be undone or read, a sentence each.
     pub(crate) failed: Vec<String>,
 }
-
-/// How often we look again for what nodes started while they were being ended.
-const LOOKS: u32 = 5;
 
 /// A ledger that its harness did not close, and never will.
 struct Abandoned {
@@ -66,20 +63,8 @@ pub(crate) fn cleanup(runs: &Path) -> anyhow::Result<Found> {
             Err(error) => found.failed.push(format!("{error:#}")),
         }
     }
-    // Children of nodes are in no ledger. One look at all processes serves all runs.
-    let marks: Vec<_> = abandoned.iter().map(|run| run.head.mark.clone()).collect();
-    let marked = if marks.is_empty() { Vec::new() } else { marked(&marks) };
     for run in &abandoned {
-        let children = marked.iter().filter(|(_, mark)| *mark == run.head.mark);
-        run.undo(children.map(|(process, _)| process), &mut found);
-    }
-    // One that was being started while we looked is there now.
-    for _ in 0..LOOKS {
-        let late = if marks.is_empty() { Vec::new() } else { identity::marked(&marks) };
-        let ended = late.iter().filter(|(process, _)| process.end().is_ok());
-        if ended.count() == 0 {
-            break;
-        }
+        run.undo(&mut found);
     }
     Ok(found)
 }
@@ -133,23 +118,25 @@ fn examine(run: &Path) -> anyhow::Result<State> {
 }
 
 impl Abandoned {
-    fn undo<'a>(&self, marked: impl Iterator<Item = &'a Identity>, found: &mut Found) {
+    fn undo(&self, found: &mut Found) {
         let failed = found.failed.len();
-        // The latest first: what was started last may hang on what was started before.
-        let known = self.open.iter().rev().filter(|(process, _)| process.is_ours(&self.head.mark));
-        let known: Vec<_> = known.collect();
-        let children =
-            marked.filter(|child| !known.iter().any(|(process, _)| process.pid == child.pid));
-        let stopped = |stopped: bool| if stopped { "stopped " } else { "" };
-        let of_ledger =
-            known.iter().map(|(process, was)| (process, format!("{}node", stopped(*was))));
-        let others = children.map(|child| (child, "process that a node had started".to_string()));
-        for (process, what) in of_ledger.chain(others) {
+        let mut tell = |process: &Identity, what: &str, ended: io::Result<()>| {
             let words = format!("{}: {what}, pid {}", self.run.display(), process.pid);
-            match process.end() {
+            match ended {
                 Ok(()) => found.undone.push(format!("{words}: ended")),
                 Err(error) => found.failed.push(format!("{words}: cannot be ended: {error}")),
             }
+        };
+        // The latest first: what was started last may hang on what was started before.
+        for (process, was_stopped) in self.open.iter().rev() {
+            if process.is_ours(&self.head.mark) {
+                let what = if *was_stopped { "stopped node" } else { "node" };
+                tell(process, what, process.end());
+            }
+        }
+        // Children of nodes are in no ledger.
+        for (process, ended) in end_marked(&self.head.mark) {
+            tell(&process, "process that a node had started", ended);
         }
         if found.failed.len() == failed
             && let Err(error) = close(&self.run)

@@ -12,6 +12,8 @@ use super::MARK;
 /// How often to look whether a process that was killed is gone, and how long to wait in between.
 const END_POLLS: u32 = 500;
 const END_POLL: Duration = Duration::from_millis(10);
+/// How often to look for marked processes.
+const LOOKS: u32 = 5;
 
 /// A process, told from every other that has or had its pid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,15 +66,29 @@ impl Identity {
     }
 }
 
-/// Every process whose environment carries one of the marks, with the mark. Environments of other users cannot be read.
-pub(super) fn marked(marks: &[String]) -> Vec<(Identity, String)> {
+/// Ends every process whose environment carries the mark, and says how that went. Environments of other users cannot be read. It is looked again until
+/// there is none: one may have been being started meanwhile.
+pub(super) fn end_marked(mark: &str) -> Vec<(Identity, io::Result<()>)> {
+    let mut ended = Vec::new();
+    for _ in 0..LOOKS {
+        let found = marked(mark);
+        let none = found.is_empty();
+        ended.extend(found.into_iter().map(|process| {
+            let result = process.end();
+            (process, result)
+        }));
+        // What cannot be ended now cannot be later.
+        if none || ended.iter().any(|(_, result)| result.is_err()) {
+            break;
+        }
+    }
+    ended
+}
+
+fn marked(mark: &str) -> Vec<Identity> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(|pid| {
-        let mark = marks.iter().find(|mark| carries(pid, mark))?;
-        Some((Identity::of(pid).ok()?, mark.clone()))
-    })
-    .collect()
+    pids.filter(|pid| carries(*pid, mark)).filter_map(|pid| Identity::of(pid).ok()).collect()
 }
 
 fn carries(pid: u32, mark: &str) -> bool {

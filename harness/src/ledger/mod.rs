@@ -125,9 +125,7 @@ impl Ledger {
 
     /// Ends what nodes started and did not end, and closes the ledger if everything is undone.
     pub(crate) fn close(&self) {
-        for (process, _) in identity::marked(std::slice::from_ref(&self.mark)) {
-            let _ = process.end();
-        }
+        identity::end_marked(&self.mark);
         let mut book = self.book.lock().expect(NO_PANIC);
         if book.open.is_empty() {
             let _ = write(&mut book.file, &Line::Closed {});

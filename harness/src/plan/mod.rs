@@ -22,6 +22,6 @@ pub(crate) use operation::{Action, Micro, Operation};
 pub(crate) use operations::OperationStream;
 pub(crate) use partition::partition;
 pub(crate) use random::{Random, stream};
-pub(crate) use resolve::{Surroundings, links_between, packet_links, targets};
+pub(crate) use resolve::{CLIENTS, Surroundings, links_between, packet_links, targets};
 pub(crate) use schedule::{Cue, Occurrence, PlannedFault, Schedule, Step};
 pub(crate) use swarm::swarm;

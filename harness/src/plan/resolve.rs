@@ -32,7 +32,7 @@ pub(crate) enum Unresolved {
 }
 
 /// The end of the links on which clients are.
-pub(super) const CLIENTS: &str = "clients";
+pub(crate) const CLIENTS: &str = "clients";
 
 /// A directed link: from, to.
 type Link = (String, String);

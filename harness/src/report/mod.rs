@@ -13,7 +13,7 @@ use checker::properties::{availability, host, nodes_alive, recovery, run_complet
 use checker::verdict::{CheckReport, Judgement, Verdict};
 
 pub(crate) use progress::{Progress, Snapshot};
-pub(crate) use terminal::terminal;
+pub(crate) use terminal::{table, terminal};
 
 use crate::run_directory::RunInfo;
 

@@ -41,7 +41,8 @@ pub(crate) fn terminal(
     text
 }
 
-fn table(header: &[&str]) -> Table {
+/// A table without lines, as wide as the terminal.
+pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     if table.width().is_none() {

@@ -19,11 +19,11 @@ use super::{
     FINAL_READS_LIMIT, Options, PREPARE_LIMIT, RECOVERY_LIMIT, recovery_limit, settle_limit,
 };
 use crate::clients::{Connections, Drive};
-use crate::cluster::{CLIENTS, Cluster, NodeProgram};
+use crate::cluster::{Cluster, NodeProgram};
 use crate::faults::{Deeds, Nemesis, Operator, Parts};
 use crate::links::{Journal, LinkName, MessageRelay, Network};
 use crate::observer::Observer;
-use crate::plan::Schedule;
+use crate::plan::{CLIENTS, Schedule};
 use crate::recorder::{Line, Recorder};
 use crate::report::{Progress, Snapshot};
 use crate::run_directory::RunDirectory;

@@ -12,68 +12,93 @@ pub const NAME: &str = "recovery";
 /// Whether an operation that began after the heal succeeded within the limit, counted from when somebody asked, and not counting the time in which the
 /// host was slow: before somebody asks nobody can be served.
 pub(crate) fn check(history: &History, within: Duration, host: &Host) -> CheckReport {
-    let Some(heal) = history.phase("heal").map(|event| event.time) else {
+    let Some(wait) = Wait::of(history) else {
         return CheckReport::new(NAME, Verdict::Unknown, "the run ended before its heal");
     };
-    let after = || history.views().filter(|operation| operation.invoked_time() >= heal);
-    // Who was still waiting then had asked already.
-    let waits = |operation: &View<'_>| {
-        operation.invoked_time() < heal && operation.completed_time().is_none_or(|end| end > heal)
-    };
-    let asked = match history.views().any(|operation| waits(&operation)) {
-        true => heal,
-        false => after().map(|operation| operation.invoked_time()).min().unwrap_or(heal),
-    };
-    let ok = after().filter(|operation| operation.outcome() == Outcome::Ok);
-    let first = ok.filter_map(|o| o.completed_time()).min();
-    let first = first.map(|end| Duration::from_nanos(end - asked));
-    let limit = within.as_secs_f64();
-    match first {
-        Some(first) if first <= within => CheckReport::new(
-            NAME,
-            Verdict::Valid,
-            format!("served again {:.3} s after the heal", first.as_secs_f64()),
-        ),
-        None if !interrupted(history)
-            && end(history).saturating_sub(asked) <= within.as_nanos() as u64 =>
-        {
-            CheckReport::new(NAME, Verdict::Unknown, "the recording ends too soon after the heal")
+    match wait.served {
+        Some(_) if wait.length() <= within => {
+            let detail =
+                format!("served again {:.3} s after the heal", wait.length().as_secs_f64());
+            CheckReport::new(NAME, Verdict::Valid, detail)
         }
-        None if interrupted(history) => CheckReport::new(
-            NAME,
-            Verdict::Unknown,
-            "interrupted before the system had served again",
-        ),
-        _ if let Some(fault) = beyond_for_ever(history, heal) => {
-            let detail = format!(
-                "with {fault}, which was not healed, there was no majority that could have served"
-            );
-            CheckReport::new(NAME, Verdict::Unknown, detail)
+        _ => wait.excused(history, within, host).unwrap_or_else(|| wait.convict(within)),
+    }
+}
+
+/// How long clients waited after the heal.
+struct Wait {
+    heal: u64,
+    /// When somebody asked: at the heal, or when the first operation after it began.
+    asked: u64,
+    /// When the first operation that began after the heal had succeeded.
+    served: Option<u64>,
+    /// When the recording ends.
+    end: u64,
+}
+
+impl Wait {
+    fn of(history: &History) -> Option<Self> {
+        let heal = history.phase("heal")?.time;
+        let after = || history.views().filter(|operation| operation.invoked_time() >= heal);
+        // Who was still waiting then had asked already.
+        let waits = |operation: &View<'_>| {
+            operation.invoked_time() < heal
+                && operation.completed_time().is_none_or(|end| end > heal)
+        };
+        let asked = match history.views().any(|operation| waits(&operation)) {
+            true => heal,
+            false => after().map(|operation| operation.invoked_time()).min().unwrap_or(heal),
+        };
+        let ok = after().filter(|operation| operation.outcome() == Outcome::Ok);
+        let served = ok.filter_map(|operation| operation.completed_time()).min();
+        Some(Self { heal, asked, served, end: end(history) })
+    }
+
+    /// Until somebody was served, or the recording ended.
+    fn length(&self) -> Duration {
+        Duration::from_nanos(self.served.unwrap_or(self.end).saturating_sub(self.asked))
+    }
+
+    fn seen(&self) -> String {
+        let length = self.length().as_secs_f64();
+        self.served.map_or_else(
+            || "never served again".to_string(),
+            |_| format!("served again only after {length:.3} s"),
+        )
+    }
+
+    /// Why a wait that was too long is nothing to convict a system of.
+    fn excused(&self, history: &History, within: Duration, host: &Host) -> Option<CheckReport> {
+        let unknown = |detail: &str| Some(CheckReport::new(NAME, Verdict::Unknown, detail));
+        if self.served.is_none() && interrupted(history) {
+            return unknown("interrupted before the system had served again");
         }
-        first => {
-            let seen = first.map_or_else(
-                || "never served again".to_string(),
-                |first| format!("served again only after {:.3} s", first.as_secs_f64()),
-            );
-            let end = first.map_or_else(|| end(history), |first| asked + first.as_nanos() as u64);
-            if let Some(excuse) = host.excuse(asked, end, within.as_nanos() as u64) {
-                let doubt = excuse.doubt(&format!("after the heal the system {seen}"));
-                let mut report = CheckReport::new(NAME, Verdict::Unknown, doubt);
-                report.figures.extend([excuse.figure()]);
-                return report;
-            }
-            let summary = format!("after the heal the system {seen}; {limit} s were allowed");
-            let violation = Violation {
-                summary: summary.clone(),
-                time: Some(heal),
-                key: None,
-                explanation: vec![
-                    "Every fault was healed, and no client got an ok in time.".into(),
-                ],
-                operations: vec![],
-            };
-            CheckReport::invalid(NAME, summary, vec![violation])
+        if self.served.is_none() && self.length() <= within {
+            return unknown("the recording ends too soon after the heal");
         }
+        if let Some(fault) = beyond_for_ever(history, self.heal) {
+            let left = "which was not healed, there was no majority that could have served";
+            return unknown(&format!("with {fault}, {left}"));
+        }
+        let to = self.served.unwrap_or(self.end);
+        let excuse = host.excuse(self.asked, to, within.as_nanos() as u64)?;
+        let mut report =
+            unknown(&excuse.doubt(&format!("after the heal the system {}", self.seen())))?;
+        report.figures.extend([excuse.figure()]);
+        Some(report)
+    }
+
+    fn convict(&self, within: Duration) -> CheckReport {
+        let limit = within.as_secs_f64();
+        let summary = format!("after the heal the system {}; {limit} s were allowed", self.seen());
+        let violation = Violation {
+            summary: summary.clone(),
+            time: Some(self.heal),
+            key: None,
+            explanation: vec!["Every fault was healed, and no client got an ok in time.".into()],
+            operations: vec![],
+        };
+        CheckReport::invalid(NAME, summary, vec![violation])
     }
 }
 

@@ -72,20 +72,7 @@ impl Stage {
             true => Some(Arc::new(message_relay(&names, directory, seed, recorder, &network)?)),
             false => None,
         };
-        let first_election = workload.system.first_election_timeout;
-        let program = NodeProgram {
-            programs: options.programs.clone(),
-            seed,
-            epoch: recorder.epoch(),
-            election_timeout: workload.system.election_timeout,
-            snapshot_entries: workload.system.snapshot_entries,
-            members: workload.system.member_names(),
-            reads: workload.system.reads.map(ReadPath::of_node),
-            first_election_at: first_election
-                .map(|after| (recorder.now() + after).as_nanos() as u64),
-            plant: options.plant.clone(),
-            sabotage: options.sabotage,
-        };
+        let program = program(workload, seed, options, recorder);
         let (exit_sender, exits) = mpsc::unbounded_channel();
         let mut cluster = Cluster::new(
             &names,
@@ -223,6 +210,25 @@ impl Stage {
                 tokio::time::sleep(Duration::from_millis(250)).await;
             }
         }))
+    }
+}
+
+/// How nodes are started.
+fn program(workload: &Workload, seed: u64, options: &Options, recorder: &Recorder) -> NodeProgram {
+    let system = &workload.system;
+    let first_election_at =
+        system.first_election_timeout.map(|after| (recorder.now() + after).as_nanos() as u64);
+    NodeProgram {
+        programs: options.programs.clone(),
+        seed,
+        epoch: recorder.epoch(),
+        election_timeout: system.election_timeout,
+        snapshot_entries: system.snapshot_entries,
+        members: system.member_names(),
+        reads: system.reads.map(ReadPath::of_node),
+        first_election_at,
+        plant: options.plant.clone(),
+        sabotage: options.sabotage,
     }
 }
 

@@ -76,6 +76,16 @@ struct Waiting<T> {
     content: T,
 }
 
+/// What becomes of an item that is not lost.
+#[derive(Default)]
+struct Outcome {
+    late: Duration,
+    /// The cuts that hold it.
+    held_by: Vec<u64>,
+    /// How long after it each copy comes.
+    copies: Vec<Duration>,
+}
+
 /// One directed link.
 #[derive(Debug)]
 pub(crate) struct Link<T> {
@@ -193,26 +203,7 @@ impl<T> Link<T> {
             arrival,
             late_by: Vec::new(),
         };
-        let (mut late, mut held_by, mut copies) = (Duration::ZERO, Vec::new(), Vec::new());
-        for (fault, opinion) in self.faults.iter_mut().zip(opinions) {
-            // What one fault drops, no other changes.
-            if opinion.touches() && (!is_lost || opinion == Opinion::Lose) {
-                fault.touched(item);
-            }
-            match opinion {
-                Opinion::Lose => fault.tally.counters.dropped += 1,
-                _ if is_lost => {}
-                Opinion::Hold => {
-                    fault.tally.counters.held += 1;
-                    held_by.push(fault.number);
-                }
-                Opinion::Change(change) => {
-                    let (delay, copy) = fault.apply(&change, &mut passage);
-                    late += delay;
-                    copies.extend(copy);
-                }
-            }
-        }
+        let Outcome { late, held_by, copies } = self.carry_out(opinions, item, &mut passage);
         if is_lost {
             return Err(Gone::Lost);
         }
@@ -232,6 +223,34 @@ impl<T> Link<T> {
             self.held.push_back(waiting);
             Err(Gone::Held)
         }
+    }
+
+    /// Does to an item what the faults thought of it, and counts that.
+    fn carry_out(&mut self, opinions: Vec<Opinion>, item: Item, passage: &mut Passage) -> Outcome {
+        let is_lost = opinions.contains(&Opinion::Lose);
+        let mut outcome = Outcome::default();
+        for (fault, opinion) in self.faults.iter_mut().zip(opinions) {
+            // What one fault drops, no other changes.
+            if is_lost && opinion != Opinion::Lose {
+                continue;
+            }
+            if opinion.touches() {
+                fault.touched(item);
+            }
+            match opinion {
+                Opinion::Lose => fault.tally.counters.dropped += 1,
+                Opinion::Hold => {
+                    fault.tally.counters.held += 1;
+                    outcome.held_by.push(fault.number);
+                }
+                Opinion::Change(change) => {
+                    let (delay, copy) = fault.apply(&change, passage);
+                    outcome.late += delay;
+                    outcome.copies.extend(copy);
+                }
+            }
+        }
+        outcome
     }
 
     /// Lets a copy follow, as if it had come now.

@@ -1,7 +1,7 @@
 //! The workload: the only configuration of a run, and the only place that parses YAML.
 //!
 //! `shape.rs`, `work.rs`, `check.rs`, `rule.rs`, `trigger.rs`, and for faults `fault.rs`, `target.rs`, `process.rs`, `membership.rs`, `partition.rs`, `packets.rs` and `messages.rs` are what a workload can say, `load.rs` reads one,
-//! `validate.rs` checks that it makes sense. Everything that is
+//! `validate/` checks that it makes sense. Everything that is
 //! wrong comes with its line, its column and, where there is one, the nearest thing that would have been right.
 
 mod check;
